@@ -5,7 +5,7 @@
 #   linux-x86_64-avx512         those with AVX-512 and its VNNI
 #   linux-aarch64, macos-aarch64
 #   linux-x86_64-portable       any other CPU of that system, and likewise SYSTEM-CPU-portable for each one with a C++ compiler
-#   this                        the one for this machine, which is the default
+#   this                        those for this machine, which is the default
 #   cpu                         all for this machine's kind of CPU: on x86-64 also those for AVX-512 and for CPUs without AVX2
 #   all                         those that a jar for all Linux systems needs: for x86-64, also without AVX2, and for ARM
 #
@@ -24,15 +24,22 @@ esac
 cpu=$(uname -m)
 [[ $cpu != arm64 ]] || cpu=aarch64
 
-# Prints the target for this machine.
-this_target() {
+# Whether this machine's CPU has all of these features, by Linux's names.
+has() {
+  local feature
+  for feature in "$@"; do
+    grep -qw "$feature" /proc/cpuinfo || return 1
+  done
+}
+
+# Prints the targets for this machine. A CPU with AVX-512 gets the library for AVX2, too: what is built here may run elsewhere.
+these_targets() {
   case $system-$cpu in
     linux-aarch64 | macos-aarch64) echo "$system-$cpu" ;;
     linux-x86_64)
-      if grep -qw avx512_vnni /proc/cpuinfo; then
-        echo linux-x86_64-avx512
-      elif grep -qw avx2 /proc/cpuinfo; then
+      if has avx2 fma f16c; then
         echo linux-x86_64
+        ! has avx512f avx512bw avx512vl avx512dq avx512_vnni || echo linux-x86_64-avx512
       else
         echo linux-x86_64-portable
       fi
@@ -89,15 +96,13 @@ trap 'end 130' INT
 trap 'end 143' TERM
 trap 'end 129' HUP
 
-# Builds a target unless it is up to date. What takes a while runs in the background: Bash acts on a signal only when the program
-# in the foreground has ended.
+# Builds a target unless its library is there, which is then up to date. What takes a while runs in the background: Bash acts on a
+# signal only when the program in the foreground has ended.
 build() {
   local target=$1 compiler=$2 library flags=()
   library=$folder/libllmworker-$target.so
   [[ $target != macos-* ]] || library=${library%.so}.dylib
-  if [[ -f $library && -z $(find "$sources" -newer "$library" -print) ]]; then
-    return
-  fi
+  [[ ! -f $library ]] || return 0
   flags=(-Wall -Wextra)
   [[ -z ${WERROR:-} ]] || flags+=(-Werror)
   case $target in
@@ -114,7 +119,7 @@ build() {
   $compiler -std=c++20 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden -pthread \
     -o "$unfinished" "$sources"/*.cpp "${flags[@]}" &
   wait $! || return
-  mv "$unfinished" "$library"
+  mv "$unfinished" "$library" || return
   unfinished=
 }
 
@@ -123,7 +128,7 @@ targets=()
 # shellcheck disable=SC2048
 for target in ${*:-this}; do
   case $target in
-    this) targets+=("$(this_target)") ;;
+    this) for one in $(these_targets); do targets+=("$one"); done ;;
     cpu)
       targets+=("$system-$cpu")
       [[ $cpu != x86_64 ]] || targets+=("$system-$cpu-avx512" "$system-$cpu-portable")
@@ -141,6 +146,10 @@ if command -v flock >/dev/null; then
 fi
 # Its name until November 2026.
 rm -f "$folder/libllmworker.so"
+# Libraries of other targets may be left from an earlier build. Older ones would go into the jar beside programs that they do not fit.
+for library in "$folder"/libllmworker-*; do
+  [[ ! -f $library || -z $(find "$sources" -newer "$library" -print) ]] || rm -f "$library"
+done
 for target in "${targets[@]}"; do
   compiler=$(find_compiler "$target")
   if [[ -n $compiler ]]; then
@@ -151,7 +160,12 @@ for target in "${targets[@]}"; do
   elif [[ ${1:-this} == this ]]; then
     echo "native: not built: no C++ compiler found. Install your system's package 'g++' for faster decoding on CPUs."
   else
-    echo "native: $target needs a C++ compiler for it, such as Debian's package 'g++-${target#*-}-linux-gnu'" >&2
+    kind=${target#*-}
+    kind=${kind%-portable}
+    kind=${kind%-avx512}
+    package=g++
+    [[ $target == "$system-$kind"* && $kind == "$cpu" ]] || package=g++-${kind//_/-}-linux-gnu
+    echo "native: $target needs a C++ compiler for it, such as Debian's package '$package'" >&2
     exit 1
   fi
 done

@@ -6,7 +6,7 @@
 // FEW        up to this many rows, weights are unpacked as they are multiplied; for more rows they are unpacked first, for all rows
 // chains(n)  how many sums each of n rows has, so that an addition need not wait for the one before
 //
-// Sums of products are of integers, and floats are added in the same order, so results have the same bits for all sets.
+// Sums of products are of integers, and floats are added in the same order. So AVX2 and AVX-512 give the same bits.
 #pragma once
 
 #include "simd.h"

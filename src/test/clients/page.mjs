@@ -228,10 +228,12 @@ const tests = {
     const last = reason => "data: " + JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: reason }] }) + "\n\n"
       + "data: " + JSON.stringify({ choices: [], usage: { completion_tokens: 12 } }) + "\n\ndata: [DONE]\n\n";
     const call = (index, more) => event({ tool_calls: [{ index, ...more }] });
-    const called = event({ role: "assistant", content: "" }) + event({ reasoning_content: "Which " }) + event({ reasoning_content: "order?" })
-      + event({ content: "I look." }) + call(0, { id: "c1", type: "function", function: { name: "find_order", arguments: "" } })
+    const called = event({ role: "assistant", content: "" }) + event({ content: null, reasoning_content: "Which ", tool_calls: null })
+      + event({ reasoning_content: "order?" })
+      + event({ content: "I look.", reasoning_content: null, tool_calls: null }) + call(0, { id: "c1", type: "function", function: { name: "find_order", arguments: "" } })
       + call(0, { function: { arguments: '{"id":' } }) + call(0, { function: { arguments: "7}" } })
-      + call(1, { id: "c2", type: "function", function: { name: "clock", arguments: "" } }) + call(1, { function: { arguments: "{}" } })
+      + call(1, { id: "c2", type: "function", function: { name: "clock" } })
+      + call(1, { id: null, function: { name: null, arguments: "{}" } }) + call(1, { function: { arguments: null } })
       + last("tool_calls");
     await page.route("**/v1/chat/completions", route => {
       sent.push(route.request().postDataJSON());

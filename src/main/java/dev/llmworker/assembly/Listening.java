@@ -34,6 +34,8 @@ public final class Listening {
     private static final long MEMORY_SHARE = 4;
 
     private static final long RESERVED_SHARE = 4;
+    /// Connections may take half of the heap; the other half is for the budget, the engine and the tokenizer.
+    private static final long CONNECTIONS_SHARE = 2;
     /// What a connection may take without a place in the budget: its own objects, and the head of a request.
     private static final long CONNECTION_BYTES = 48 << 10;
     private static final long UNKNOWN_DESCRIPTORS = 4096;
@@ -107,7 +109,7 @@ public final class Listening {
     /// As many connections as there may be if nobody has chosen a number. Each takes memory before it has sent
     /// anything that counts.
     static int defaultConnections(long descriptors, long heapBytes) {
-        return (int) Math.clamp(heapBytes / CONNECTION_BYTES, 1, withinDescriptors(descriptors));
+        return (int) Math.clamp(heapBytes / CONNECTIONS_SHARE / CONNECTION_BYTES, 1, withinDescriptors(descriptors));
     }
 
     /// @param chosen is lowered if there are not enough descriptors

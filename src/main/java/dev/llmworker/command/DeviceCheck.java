@@ -37,7 +37,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
             "{\"name\": \"worker\", \"ports\": [80,",
             LONG.repeat(12) + "One night",
             LONG.repeat(110));
-    /// Of a prompt: so many take several calls on any device.
+    /// The tokens of the long prompt. It takes several calls on any device.
     private static final int LONG_TOKENS = 3000;
 
     public static DeviceCheck of(Settings settings) {

@@ -17,13 +17,16 @@ import org.jspecify.annotations.Nullable;
 /// first come is the first served.
 ///
 /// This is the virtual token counter of "Fairness in Serving Large Language Models" (Sheng and others, OSDI
-/// 2024). An owner that comes after a pause is lifted to the least of the others. So it has no claim on slots
+/// 2024). An owner that has had nothing waiting is lifted to the least of those that wait. So it has no claim on slots
 /// that it did not use, and nobody pays later for slots that nobody else wanted.
 ///
 /// Threading: its caller holds a lock.
 final class FairQueue {
     private final Map<String, Line> lines = new HashMap<>();
     private final Map<Sequence, Taken> taken = new IdentityHashMap<>();
+    /// Whose sequence was taken last.
+    private @Nullable Line last;
+
     private long arrivals;
     private int size;
 
@@ -72,9 +75,9 @@ final class FairQueue {
         var line = lines.computeIfAbsent(share.owner(), _ -> new Line());
         // A key's weight may have changed since its last request.
         line.weight = share.weight();
-        if (!line.isActive()) {
+        if (line.waiting.isEmpty()) {
             countWork();
-            line.served = Math.max(line.served, leastServed());
+            line.served = Math.max(line.served, level());
         }
         line.waiting.add(new Entry(arrivals++, sequence));
         size++;
@@ -95,6 +98,7 @@ final class FairQueue {
         var line = Objects.requireNonNull(next);
         var sequence = line.waiting.remove().sequence;
         size--;
+        last = line;
         line.running++;
         var work = new Taken(line);
         taken.put(sequence, work);
@@ -147,6 +151,7 @@ final class FairQueue {
                 .map(Entry::sequence)
                 .toList();
         lines.clear();
+        last = null;
         taken.clear();
         size = 0;
         return all;
@@ -166,14 +171,15 @@ final class FairQueue {
                 .anyMatch(line -> line.getValue().isActive() && !line.getKey().equals(share.owner()));
     }
 
-    /// Whether fewer sequences of an owner wait than its part of `places`, by the weights of all that wait or run.
+    /// Whether fewer sequences of an owner wait than its part of `places`, by the weights of all that wait or run. Each
+    /// owner's part is at least one place, if there are any.
     boolean isBelowShare(Share share, int places) {
         var own = lines.get(share.owner());
         var others = lines.values().stream()
                 .filter(line -> line != own && line.isActive())
                 .mapToLong(line -> line.weight)
                 .sum();
-        var part = (long) places * share.weight() / (others + share.weight());
+        var part = Math.max(Math.min(places, 1), (long) places * share.weight() / (others + share.weight()));
         return (own == null ? 0 : own.waiting.size()) < part;
     }
 
@@ -181,21 +187,25 @@ final class FairQueue {
         taken.forEach((sequence, work) -> work.count(sequence));
     }
 
-    private double leastServed() {
+    /// What an owner has been served at least by the time that it waits: as much as the least of those that wait.
+    /// If none does, as much as the one whose sequence was taken last. Owners that only run do not count: what they
+    /// have had less of, they did not want.
+    private double level() {
         return lines.values().stream()
-                .filter(Line::isActive)
+                .filter(line -> !line.waiting.isEmpty())
                 .mapToDouble(line -> line.served)
                 .min()
-                .orElse(0);
+                .orElse(last == null ? 0 : last.served);
     }
 
     /// An idle owner is remembered only while it has had more than the others: later it would be lifted to them.
     private void forgetIdle() {
         if (lines.values().stream().noneMatch(Line::isActive)) {
             lines.clear();
+            last = null;
             return;
         }
-        var least = leastServed();
-        lines.values().removeIf(line -> !line.isActive() && line.served <= least);
+        var level = level();
+        lines.values().removeIf(line -> !line.isActive() && line.served <= level);
     }
 }

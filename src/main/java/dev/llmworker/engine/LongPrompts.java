@@ -67,7 +67,7 @@ final class LongPrompts implements AutoCloseable {
                 "conversations-",
                 Math.max(2, Runtime.getRuntime().availableProcessors()),
                 MAX_OTHERS_WAITING,
-                MAX_OTHERS_WAITING + " conversations",
+                MAX_OTHERS_WAITING + " conversations and requests with a format",
                 compilers);
     }
 

@@ -7,8 +7,10 @@ import dev.llmworker.model.decoder.PromptSizes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.IntPredicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -102,10 +104,12 @@ final class PrefixCache {
         }
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
-        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
-        boolean takeOver =
-                owners[source] == null && (matched == held(source).length || matched == sequence.promptLength() - 1);
         var past = pasts[source];
+        boolean isOthers = past != null && past.hold != sequence.hold() && isHeld(source);
+        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
+        boolean takeOver = owners[source] == null
+                && !isOthers
+                && (matched == held(source).length || matched == sequence.promptLength() - 1);
         int slot = takeOver ? source : vacate(rows);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : Arrays.asList(pasts).indexOf(past);
@@ -165,17 +169,14 @@ final class PrefixCache {
         return rows;
     }
 
-    /// Prefers an empty slot, then one whose prefix nobody holds. If more than half of the slots are held, a hold does
-    /// not count.
+    /// Prefers an empty slot, then one whose prefix nobody holds.
     private int leastRecentlyUsed(int rows) {
-        long heldSlots = IntStream.range(0, owners.length).filter(this::isHeld).count();
-        boolean holdsCount = heldSlots <= owners.length / 2;
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
             if (owners[slot] == null && pasts[slot] == null) {
                 return slot;
             }
-            if (owners[slot] == null && (found < 0 || goesBefore(slot, found, holdsCount))) {
+            if (owners[slot] == null && (found < 0 || goesBefore(slot, found))) {
                 found = slot;
             }
         }
@@ -185,8 +186,32 @@ final class PrefixCache {
         return found;
     }
 
-    private boolean goesBefore(int slot, int other, boolean holdsCount) {
-        return holdsCount && isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
+    private boolean goesBefore(int slot, int other) {
+        return isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
+    }
+
+    /// If more than half of the slots are held, the salt that holds most loses its oldest hold. So a client with many
+    /// conversations takes nothing from one with few.
+    private void limitHolds() {
+        var held = IntStream.range(0, owners.length)
+                .filter(this::isHeld)
+                .boxed()
+                .collect(Collectors.groupingBy(this::salt));
+        int count = held.values().stream().mapToInt(List::size).sum();
+        if (count <= owners.length / 2) {
+            return;
+        }
+        int most = held.values().stream().mapToInt(List::size).max().orElse(0);
+        int oldest = held.values().stream()
+                .filter(slots -> slots.size() == most)
+                .flatMap(List::stream)
+                .min(Comparator.comparingLong(slot -> lastUse[slot]))
+                .orElseThrow();
+        pasts[oldest] = held(oldest).withoutHold();
+    }
+
+    private String salt(int slot) {
+        return held(slot).salt;
     }
 
     private boolean isHeld(int slot) {
@@ -229,6 +254,7 @@ final class PrefixCache {
         pasts[slot] = keep ? held : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
+        limitHolds();
     }
 
     /// The owner has ended, and what it left is of no use.

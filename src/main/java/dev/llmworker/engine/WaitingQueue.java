@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Accepted sequences that the engine has not taken yet. [FairQueue] has their order. For each free slot one of
 /// them does not wait, because the next step takes it. Of the others there are at most `limit`, which may be 0.
-/// If others fill the queue, an owner's sequences may wait beyond the limit, up to its share of it: with n
-/// owners of equal weight there are at most 1 + 1/2 + … + 1/n times as many.
+/// If others fill the queue, an owner's sequences may wait beyond the limit, up to its share of it, which is at least
+/// one. With n owners of equal weight there are at most 1 + 1/2 + … + 1/n times as many, and one more for each owner.
 ///
 /// Threading: any thread; only the engine thread takes and waits.
 final class WaitingQueue {

@@ -11,8 +11,7 @@ public final class CpuFeatures {
 
     private CpuFeatures() {}
 
-    /// The features of this machine. The set is empty if it is not Linux on x86-64, where
-    /// alone the worker asks.
+    /// The features of this machine. The set is empty if it is not Linux on x86-64.
     public static Set<String> read() {
         try (var lines = Files.lines(DESCRIPTION)) {
             return lines.filter(line -> line.startsWith("flags"))

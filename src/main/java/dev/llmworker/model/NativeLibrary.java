@@ -27,6 +27,9 @@ public final class NativeLibrary {
     /// The library's file, or a folder of libraries. If it is not set, the library comes from the worker's jar.
     private static final String FILE = "WORKER_NATIVE_LIBRARY";
 
+    /// Of the names of libraries; what follows says for which machine they are.
+    private static final String PREFIX = "libllmworker-";
+
     /// The CPU features that the library for x86-64 is compiled for.
     private static final Set<String> AVX2 = Set.of("avx2", "fma", "f16c");
 
@@ -93,13 +96,18 @@ public final class NativeLibrary {
         }
         targets.add(target + "-portable");
         return targets.stream()
-                .map(one -> "libllmworker-" + one + (isMac ? ".dylib" : ".so"))
+                .map(one -> PREFIX + one + (isMac ? ".dylib" : ".so"))
                 .toList();
     }
 
-    /// @throws IOException if a folder has no library for this machine
+    /// @throws IOException if a folder has no library for this machine, or if the name of a file says that it is for
+    ///     another one
     static Path fileOf(Path place, List<String> names) throws IOException {
         if (!Files.isDirectory(place)) {
+            var name = String.valueOf(place.getFileName());
+            if (name.startsWith(PREFIX) && !names.contains(name)) {
+                throw new IOException(place + " is not for this machine, which takes " + String.join(" or ", names));
+            }
             return place;
         }
         for (var name : names) {

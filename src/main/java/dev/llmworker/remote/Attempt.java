@@ -40,7 +40,7 @@ final class Attempt {
 
         void failed(Failure failure);
 
-        /// Of what is not whole yet, so many bytes are held.
+        /// @param bytes that are held of an event that is not whole yet
         void holds(long bytes);
 
         /// The answer has no more bytes.

@@ -212,6 +212,8 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         var server = current().server();
         leave();
         attempt = null;
+        // What has come of an event is forgotten.
+        events.holdBesides(0);
         LOG.atLevel(failure.blame() == Failure.Blame.NONE ? Level.INFO : Level.WARN)
                 .log("request={} server={} {}", question.requestId(), server, failure.detail());
         switch (failure.blame()) {

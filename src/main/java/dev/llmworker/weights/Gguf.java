@@ -16,7 +16,7 @@ public final class Gguf extends StoredModel {
         super(file, arena, metadata, tensors);
     }
 
-    /// A model of any architecture, as the other method has it.
+    /// Opens a model of any architecture: see [#open(Path, Check)].
     public static Gguf open(Path file) throws IOException {
         return open(file, _ -> {});
     }

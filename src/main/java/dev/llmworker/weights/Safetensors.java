@@ -45,7 +45,7 @@ public final class Safetensors extends StoredModel {
                 || path.toString().endsWith(INDEX);
     }
 
-    /// A model of any architecture, as the other method has it.
+    /// Opens a model of any architecture: see [#open(Path, Check)].
     public static Safetensors open(Path path) throws IOException {
         return open(path, _ -> {});
     }

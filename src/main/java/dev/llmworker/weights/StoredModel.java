@@ -34,7 +34,7 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         void require(Metadata metadata) throws ModelFileException;
     }
 
-    /// A model of any architecture, as the other method has it.
+    /// Opens a model of any architecture: see [#open(Path, Check)].
     public static StoredModel open(Path path) throws IOException {
         return open(path, _ -> {});
     }

@@ -72,8 +72,8 @@ class ListeningTest {
     /// A container often may open a million files, and has a small heap.
     @Test
     void connectionsFitIntoTheHeap() {
-        assertEquals(21_845, Listening.defaultConnections(1L << 20, 1L << 30));
-        assertEquals(21_845, Listening.defaultConnections(Long.MAX_VALUE, 1L << 30));
+        assertEquals(10_922, Listening.defaultConnections(1L << 20, 1L << 30));
+        assertEquals(10_922, Listening.defaultConnections(Long.MAX_VALUE, 1L << 30));
         assertEquals(1, Listening.defaultConnections(1L << 20, 1));
     }
 }

@@ -172,7 +172,7 @@ class ModelCheckTest {
         model.config.put("architectures", new String[] {"MambaForCausalLM"});
         model.write(folder);
         assertTrue(check(1, folder)
-                .startsWith("not sound: config.json: architectures is mamba; supported: llama (Llama 2"));
+                .startsWith("not sound: config.json: architectures is MambaForCausalLM; supported: llama (Llama 2"));
     }
 
     @Concurrent

@@ -171,6 +171,59 @@ class FairSharesTest {
         assertEquals(50, early.finished - 100, 2);
     }
 
+    /// A third owner that only runs changes nothing: it has had little because it wanted little.
+    @Test
+    void whoComesLateSharesFromThenOnThoughAnotherOwnerHasHadLittle() {
+        startWith(4, 1000);
+        var single = new Owner("single", 1);
+        var early = new Owner("early", 1);
+        var late = new Owner("late", 1);
+        assertTrue(single.submit(10, 380));
+        scheduler.step();
+        for (var i = 0; i < 300; i++) {
+            assertTrue(early.submit(10, 10));
+        }
+        for (var i = 0; i < 200; i++) {
+            scheduler.step();
+        }
+        assertEquals(1, single.unfinished.size());
+        var before = early.work();
+        for (var i = 0; i < 300; i++) {
+            assertTrue(late.submit(10, 10));
+        }
+        for (var i = 0; i < 150; i++) {
+            scheduler.step();
+        }
+        var all = late.work() + early.work() - before;
+        assertEquals(0.5, (double) late.work() / all, 0.1, late.work() + " of " + all);
+    }
+
+    /// The owner that ran alone has no claim on what it did not want meanwhile.
+    @Test
+    void whoSendsMoreAfterItOnlyRanSharesFromThenOn() {
+        startWith(4, 1000);
+        var single = new Owner("single", 1);
+        var early = new Owner("early", 1);
+        assertTrue(single.submit(10, 380));
+        scheduler.step();
+        for (var i = 0; i < 300; i++) {
+            assertTrue(early.submit(10, 10));
+        }
+        for (var i = 0; i < 200; i++) {
+            scheduler.step();
+        }
+        var before = early.work() + single.work();
+        var earlyBefore = early.work();
+        for (var i = 0; i < 300; i++) {
+            assertTrue(single.submit(10, 10));
+        }
+        for (var i = 0; i < 150; i++) {
+            scheduler.step();
+        }
+        var all = early.work() + single.work() - before;
+        assertEquals(0.5, (double) (early.work() - earlyBefore) / all, 0.1, early.work() - earlyBefore + " of " + all);
+    }
+
     /// An owner that never has one waiting while it is served does not lose what it has had.
     @Test
     void endingARequestBeforeTheNextOneGainsNothing() {
@@ -219,6 +272,22 @@ class FairSharesTest {
         assertFalse(flood.submit(20, 50));
         assertTrue(waiting.isShareUsedUp(light.share));
         assertTrue(waiting.isShareUsedUp(flood.share));
+    }
+
+    /// However small its weight is.
+    @Test
+    void anOwnersShareOfTheQueueIsAtLeastOnePlace() {
+        startWith(4, 16);
+        var heavy = new Owner("heavy", 20);
+        while (heavy.submit(20, 50)) {}
+        scheduler.step();
+        while (heavy.submit(20, 50)) {}
+        for (var i = 0; i < 30; i++) {
+            var light = new Owner("light " + i, 1);
+            assertTrue(light.submit(20, 50));
+            assertFalse(light.submit(20, 50));
+        }
+        assertFalse(heavy.submit(20, 50));
     }
 
     @Test

@@ -8,9 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
-import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Share;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
@@ -54,9 +54,16 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, String salt, @Nullable PrefixHold hold) {
-        var admission =
-                PlainAdmission.of(
-                        ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt, Share.NONE, hold);
+        var admission = PlainAdmission.of(
+                ++submitted,
+                prompt,
+                tokens,
+                true,
+                SamplingParameters.greedy(),
+                Long.MAX_VALUE / 4,
+                salt,
+                Share.NONE,
+                hold);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
@@ -289,6 +296,48 @@ class SchedulerTest {
         assertEquals(128, reusedOf(prompts[1], null));
         assertEquals(128, reusedOf(prompts[2], null));
         assertEquals(0, reusedOf(prompts[0], null));
+    }
+
+    @Test
+    void aHeldPrefixOutlivesAShorterPromptAndOneThatGoesOnFromIt() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        int[] whole = ids(300);
+        reusedOf(whole, new PrefixHold());
+        assertEquals(128, reusedOf(Arrays.copyOf(whole, 140), null));
+        runOthers(6);
+        assertEquals(256, reusedOf(whole, null));
+        runOthers(6);
+        int[] more = Arrays.copyOf(whole, 340);
+        Arrays.fill(more, 300, 340, 5);
+        assertEquals(256, reusedOf(more, null));
+        runOthers(6);
+        assertEquals(256, reusedOf(whole, null));
+    }
+
+    @Test
+    void aClientWithManyHeldPrefixesTakesNoHoldFromOthers() {
+        decoder = decoder(8, false);
+        scheduler = scheduler();
+        int[] own = ids(140);
+        submit(own, 5, "own", new PrefixHold());
+        runToTheEnd();
+        var others = new ArrayList<int[]>();
+        for (int i = 0; i < 6; i++) {
+            others.add(ids(140));
+            submit(others.getLast(), 5, "other", new PrefixHold());
+            runToTheEnd();
+        }
+        runOthers(12);
+        assertEquals(128, reused(own, "own"));
+        assertEquals(128, reused(others.getLast(), "other"));
+        assertEquals(0, reused(others.getFirst(), "other"));
+    }
+
+    private int reused(int[] prompt, String salt) {
+        var sequence = submit(prompt, 5, salt, null);
+        runToTheEnd();
+        return sequence.reused();
     }
 
     /// A decoder that goes on only from the end of a slot and from what it kept.

@@ -160,10 +160,10 @@ record ModelLoader(
     }
 
     /// What a tensor takes on its way to the program. Experts come one by one. The second embedding stays as it is
-    /// stored.
+    /// stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
-                ? 0
+                ? device.isGpu() ? 0 : tensor.data().byteSize()
                 : program.loadingBytes(tensor.elements() / parts(name, config));
     }
 

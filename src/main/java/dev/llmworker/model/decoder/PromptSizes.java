@@ -25,7 +25,7 @@ public record PromptSizes(int least, int beside, int alone, int parts) {
         return new PromptSizes(tokens, beside, alone, parts);
     }
 
-    /// With pieces of at most so many tokens.
+    /// The same sizes, but no piece has more than this many tokens.
     PromptSizes atMost(int tokens) {
         return new PromptSizes(Math.min(least, tokens), Math.min(beside, tokens), Math.min(alone, tokens), parts);
     }

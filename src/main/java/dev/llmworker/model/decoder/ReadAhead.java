@@ -21,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 ///
 /// Threading: one thread calls [#check] and [#close].
 final class ReadAhead implements AutoCloseable {
-    /// So many bytes may have been read and not been used. More would only push others out of the system's cache.
+    /// The most bytes that are read and not used yet. More would only push others out of the system's cache.
     static final long WINDOW_BYTES = 1L << 30;
     private static final int MOST_THREADS = 4;
     private static final long UNIT_BYTES = 1L << 20;

@@ -53,16 +53,17 @@ public final class KeyRates {
     /// @param isRequest whether the key's limits decide about it; false for a further answer to a request that
     ///     they have let in
     /// @param promptTokens about how many tokens its prompt has; 0 if the prompt counts with another answer
-    /// @param answerTokens how many tokens the answer is expected to have; 0 if it is vectors of texts. A request that
-    ///     does not run the model itself has no tokens at all
-    public synchronized Use enter(@Nullable ApiKey key, boolean isRequest, long promptTokens, long answerTokens) {
+    /// @param answerTokens how many tokens the answer is expected to have; 0 if it is vectors of texts
+    /// @param answers more than 1 if another server makes several; 0 for a request that generates nothing itself
+    public synchronized Use enter(
+            @Nullable ApiKey key, boolean isRequest, long promptTokens, long answerTokens, int answers) {
         if (key == null) {
-            return new Use(KeyLimits.NONE, new Counts(clock.getAsLong()), false, 0, 0);
+            return new Use(new Counts(clock.getAsLong()), false, 0, 0, answers);
         }
         forgetEmpty();
         var own = counts.computeIfAbsent(key, _ -> new Counts(clock.getAsLong()));
         own.limits = keys.limits(key);
-        return new Use(own.limits, own, isRequest, promptTokens, answerTokens);
+        return new Use(own, isRequest, promptTokens, answerTokens, answers);
     }
 
     private void forgetEmpty() {
@@ -127,9 +128,9 @@ public final class KeyRates {
     ///
     /// Threading: any thread.
     public final class Use implements AutoCloseable {
-        private final KeyLimits limits;
         private final Counts own;
         private final boolean isRequest;
+        private final int answers;
         private final @Nullable RefusedException refusal;
         private final Map<String, String> headers = new LinkedHashMap<>();
         private long promptTokens;
@@ -138,19 +139,20 @@ public final class KeyRates {
         private boolean accepted;
         private boolean closed;
 
-        private Use(KeyLimits limits, Counts own, boolean isRequest, long promptTokens, long answerTokens) {
-            this.limits = limits;
+        private Use(Counts own, boolean isRequest, long promptTokens, long answerTokens, int answers) {
             this.own = own;
             this.isRequest = isRequest;
+            this.answers = answers;
+            var limits = own.limits;
             this.promptTokens = promptTokens;
             // A bucket that is empty lets every request in.
             var most = limits.tokensPerMinute() == null ? Integer.MAX_VALUE : limits.tokensPerMinute();
             var expected = Math.min(promptTokens + answerTokens, most);
             var now = clock.getAsLong();
-            refusal = isRequest ? refusal(expected, promptTokens + answerTokens > 0, now) : null;
+            refusal = isRequest ? refusal(expected, now) : null;
             closed = refusal != null;
             if (!closed) {
-                own.running++;
+                own.running += answers;
                 own.requests.add(isRequest ? 1 : 0, now, limits.requestsPerMinute());
                 own.tokens.add(expected, now, limits.tokensPerMinute());
                 counted = expected;
@@ -172,9 +174,9 @@ public final class KeyRates {
         }
 
         /// Of several limits that are used up, the one that takes the longest counts.
-        private @Nullable RefusedException refusal(long tokens, boolean runsModel, long now) {
-            var other = runsModel ? concurrentRefusal() : null;
-            return longer(longer(other, requestsRefusal(now)), tokensRefusal(tokens, now));
+        private @Nullable RefusedException refusal(long tokens, long now) {
+            var other = requestsRefusal(now);
+            return answers == 0 ? other : longer(longer(concurrentRefusal(), other), tokensRefusal(tokens, now));
         }
 
         private static @Nullable RefusedException longer(
@@ -185,7 +187,7 @@ public final class KeyRates {
         }
 
         private @Nullable RefusedException concurrentRefusal() {
-            var most = limits.concurrent();
+            var most = own.limits.concurrent();
             if (most == null || own.running < most) {
                 return null;
             }
@@ -197,7 +199,7 @@ public final class KeyRates {
         }
 
         private @Nullable RefusedException requestsRefusal(long now) {
-            var most = limits.requestsPerMinute();
+            var most = own.limits.requestsPerMinute();
             var excess = most == null ? 0 : own.requests.usedAt(now, most) + 1 - most;
             if (most == null || excess <= ROUNDING) {
                 return null;
@@ -209,7 +211,7 @@ public final class KeyRates {
         }
 
         private @Nullable RefusedException tokensRefusal(long tokens, long now) {
-            var most = limits.tokensPerMinute();
+            var most = own.limits.tokensPerMinute();
             var excess = most == null ? 0 : own.tokens.usedAt(now, most) + tokens - most;
             if (most == null || excess <= ROUNDING) {
                 return null;
@@ -275,7 +277,8 @@ public final class KeyRates {
 
         private void count(long tokens) {
             if (tokens != counted && !closed) {
-                own.tokens.add(tokens - counted, clock.getAsLong(), limits.tokensPerMinute());
+                // The limits of now: those at its beginning may have been others.
+                own.tokens.add(tokens - counted, clock.getAsLong(), own.limits.tokensPerMinute());
                 counted = tokens;
             }
         }
@@ -288,9 +291,9 @@ public final class KeyRates {
                 }
                 count(accepted ? promptTokens + generated : 0);
                 if (!accepted && isRequest) {
-                    own.requests.add(-1, clock.getAsLong(), limits.requestsPerMinute());
+                    own.requests.add(-1, clock.getAsLong(), own.limits.requestsPerMinute());
                 }
-                own.running--;
+                own.running -= answers;
                 closed = true;
             }
         }

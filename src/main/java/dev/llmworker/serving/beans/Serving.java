@@ -140,9 +140,16 @@ public final class Serving {
         registry.bind("responses", new ResponsesProcessor(generations, generator, store, clock));
         registry.bind(
                 "responsesWebsocket",
-                new ResponsesSocketProcessor(generations, generator, store, clock, port.requests(), port.memory()));
+                new ResponsesSocketProcessor(
+                        generations,
+                        generator,
+                        store,
+                        clock,
+                        port.requests(),
+                        port.memory(),
+                        port.settings().requestTimeout()));
         for (var action : StoredResponseProcessor.Action.values()) {
-            registry.bind(action.bean(), new StoredResponseProcessor(action, store));
+            registry.bind(action.bean(), new StoredResponseProcessor(action, store, generations));
         }
     }
 

@@ -251,6 +251,10 @@ public final class WebSocketConnection {
 
     /// Runs `task` on the connection's event loop, after all that it has been given before.
     public void onEventLoop(Runnable task) {
-        eventLoop.execute(task);
+        eventLoop.execute(() -> {
+            // Another thread may have added frames, and not have asked for their writing yet.
+            frames.write();
+            task.run();
+        });
     }
 }

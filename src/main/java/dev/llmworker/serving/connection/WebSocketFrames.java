@@ -33,7 +33,8 @@ final class WebSocketFrames {
         }
     }
 
-    private void write() {
+    /// Writes what has been added. Called on the event loop.
+    void write() {
         scheduled.set(false);
         for (var frame = frames.poll(); frame != null; frame = frames.poll()) {
             var characters = frame.length();

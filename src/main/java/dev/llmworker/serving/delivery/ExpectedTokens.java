@@ -12,7 +12,10 @@ import org.jspecify.annotations.Nullable;
 
 /// About how many tokens a request takes, before any is known: a token for each four characters of the prompt,
 /// and up to [#MOST_OF_ANSWER] of the answer. Clients that set a high `max_tokens` seldom get that many.
-record ExpectedTokens(long prompt, long answer) {
+///
+/// @param answers how many answers are made together; 0 if nothing is generated
+record ExpectedTokens(long prompt, long answer, int answers) {
+    static final ExpectedTokens NONE = new ExpectedTokens(0, 0, 0);
     static final int MOST_OF_ANSWER = GenerationRequest.DEFAULT_MAX_TOKENS;
     private static final int CHARACTERS = 4;
 
@@ -27,7 +30,7 @@ record ExpectedTokens(long prompt, long answer) {
                 : parts.tools().offered().stream()
                         .mapToLong(tool -> tool.parameters().length())
                         .sum();
-        return of(texts.mapToLong(String::length).sum() + tools, Math.min(request.tokenLimit(), MOST_OF_ANSWER));
+        return of(texts.mapToLong(String::length).sum() + tools, Math.min(request.tokenLimit(), MOST_OF_ANSWER), 1);
     }
 
     /// @throws dev.llmworker.sampling.ParameterException if it asks for too many choices
@@ -42,16 +45,16 @@ record ExpectedTokens(long prompt, long answer) {
                 .mapToLong(value -> Math.clamp(((Number) value).longValue(), 1, MOST_OF_ANSWER))
                 .findFirst()
                 .orElse(MOST_OF_ANSWER);
-        return of(characters, each * request.choices());
+        return of(characters, each * request.choices(), request.choices());
     }
 
     /// Of texts whose tokens are known, and whose vectors are wanted.
     static ExpectedTokens of(List<int[]> texts) {
-        return new ExpectedTokens(texts.stream().mapToLong(text -> text.length).sum(), 0);
+        return new ExpectedTokens(texts.stream().mapToLong(text -> text.length).sum(), 0, 1);
     }
 
-    private static ExpectedTokens of(long characters, long answer) {
-        return new ExpectedTokens(Math.max(1, characters / CHARACTERS), answer);
+    private static ExpectedTokens of(long characters, long answer, int answers) {
+        return new ExpectedTokens(Math.max(1, characters / CHARACTERS), answer, answers);
     }
 
     /// A token that is given by its id counts as one.
@@ -71,6 +74,6 @@ record ExpectedTokens(long prompt, long answer) {
 
     /// Of a further answer to a prompt that has been counted.
     ExpectedTokens withoutPrompt() {
-        return new ExpectedTokens(0, answer);
+        return new ExpectedTokens(0, answer, answers);
     }
 }

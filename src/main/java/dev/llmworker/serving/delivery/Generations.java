@@ -126,7 +126,7 @@ public final class Generations {
     ///
     /// @throws RefusedException if the key has used up a limit
     public void countRequest(Client client) {
-        try (var use = admit(client, true, new ExpectedTokens(0, 0))) {
+        try (var use = admit(client, true, ExpectedTokens.NONE)) {
             use.accepted(0);
         }
     }
@@ -304,7 +304,7 @@ public final class Generations {
 
     /// Lets an answer in if the client's API key may have more. An HTTP client learns from headers what is left.
     private KeyRates.Use admit(Client client, boolean isRequest, ExpectedTokens expected) {
-        var use = rates.enter(client.key(), isRequest, expected.prompt(), expected.answer());
+        var use = rates.enter(client.key(), isRequest, expected.prompt(), expected.answer(), expected.answers());
         client.say(use.headers());
         var refusal = use.refusal();
         if (refusal != null) {

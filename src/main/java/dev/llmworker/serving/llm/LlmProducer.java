@@ -55,9 +55,11 @@ final class LlmProducer extends DefaultProducer {
         var message = exchange.getMessage();
         var request = WireFormat.request(options.request(message))
                 .withRequestId(Client.of(exchange).requestId());
-        var check = check(request.format());
         var began = System.nanoTime();
-        var result = options.tools().isEmpty() ? once(request, exchange) : withTools(request, exchange);
+        var check = check(request.format());
+        var timeout = left(exchange, began);
+        var result =
+                options.tools().isEmpty() ? once(request, exchange, timeout) : withTools(request, exchange, timeout);
         var answer = result.answer();
         var ending = result.ending();
         switch (ending.finished().reason()) {
@@ -88,13 +90,30 @@ final class LlmProducer extends DefaultProducer {
                 Client.of(exchange).isGone() ? "the client has left" : "the generation was cancelled");
     }
 
-    private ToolLoop.Result once(GenerationRequest request, Exchange exchange) throws InterruptedException {
-        var answer = new TimedAnswer(Caller.of(exchange), serving.vertx(), options.timeout());
+    /// What compiling the format has left of the time limit; zero if there is none.
+    private Duration left(Exchange exchange, long beganNanos) throws ExchangeTimedOutException {
+        if (options.timeout().isZero()) {
+            return Duration.ZERO;
+        }
+        var left = options.timeout().minusNanos(System.nanoTime() - beganNanos);
+        if (!left.isPositive()) {
+            throw timedOut(exchange, beganNanos);
+        }
+        return left;
+    }
+
+    /// @param limit zero for none
+    private ToolLoop.Result once(GenerationRequest request, Exchange exchange, Duration limit)
+            throws InterruptedException {
+        var answer = new TimedAnswer(Caller.of(exchange), serving.vertx(), limit);
         return new ToolLoop.Result(answer, patiently(request, answer, exchange, true));
     }
 
     /// Lets the model call routes.
-    private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange) throws InterruptedException {
+    ///
+    /// @param limit zero for the worker's
+    private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange, Duration limit)
+            throws InterruptedException {
         if (!(request.prompt() instanceof Prompt.Chat)) {
             throw RequestException.invalid("raw", "raw is true, and the step has tools; they need a conversation");
         }
@@ -103,8 +122,7 @@ final class LlmProducer extends DefaultProducer {
                 .toList();
         var caller = Caller.of(exchange);
         var worker = serving.requestTimeout();
-        var timeout =
-                options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
+        var timeout = limit.isZero() || limit.compareTo(worker) > 0 ? worker : limit;
         var loop = new ToolLoop(
                 serving.generations()::hold,
                 new ToolCalls(serving.tools(), RouteTools.isForStep(options.tools()), caller, exchange),
@@ -164,7 +182,13 @@ final class LlmProducer extends DefaultProducer {
     }
 
     private static void requireValid(String text, LlmOptions.Format format, AnswerCheck check) {
-        if (!check.accepts(text)) {
+        boolean isValid;
+        try {
+            isValid = check.accepts(text);
+        } catch (IllegalArgumentException e) {
+            throw new AnswerException("the answer cannot be checked against " + format.option + ": " + e.getMessage());
+        }
+        if (!isValid) {
             throw new AnswerException("the answer is not what " + format.option + " says it must be");
         }
     }

@@ -40,7 +40,6 @@ public final class McpProcessor implements Processor {
     private static final String SESSION = "Mcp-Session-Id";
     private static final String CANCELLED = "notifications/cancelled";
     private static final String COMPLETE = "complete";
-    private static final int MAX_SESSION_CHARACTERS = 128;
     private static final int OK = 200;
     private static final int ACCEPTED = 202;
     /// Of a call's arguments for each character: their text, and the parsed JSON by which they are checked.
@@ -58,7 +57,7 @@ public final class McpProcessor implements Processor {
 
     /// A call that its client may cancel by a notification.
     ///
-    /// @param session as the client says it; it cannot guess another one's
+    /// @param session as the client says it; nobody guesses one that the worker has made
     /// @param key of the client
     private record RunningCall(String session, String key, Object id) {}
 
@@ -249,10 +248,11 @@ public final class McpProcessor implements Processor {
         }
         var tool = offered(text);
         var client = Client.of(exchange);
-        generations.countRequest(client);
         // Its length is at most that of the body, which counts already.
         var json = Json.text(Objects.requireNonNullElse(arguments, Map.of()));
         hold(BYTES_PER_ARGUMENT_CHARACTER * json.length(), exchange);
+        // After the memory: a call that does not fit counts nothing.
+        generations.countRequest(client);
         var call = new ToolCall(ToolCall.newId(), tool.arguments().tool().name(), json);
         var calls =
                 new ToolCalls(tools, it -> tags.stream().anyMatch(it.tags()::contains), Caller.of(exchange), exchange);
@@ -295,10 +295,14 @@ public final class McpProcessor implements Processor {
         return UUID.randomUUID().toString();
     }
 
-    /// Empty if the client has not sent one, or one that the worker does not make.
+    /// Empty if the client has not sent one in the form of those that the worker makes.
     private static String session(Exchange exchange) {
         var sent = exchange.getMessage().getHeader(SESSION, String.class);
-        return sent == null || sent.length() > MAX_SESSION_CHARACTERS ? "" : sent;
+        try {
+            return sent != null && UUID.fromString(sent).toString().equals(sent) ? sent : "";
+        } catch (IllegalArgumentException _) {
+            return "";
+        }
     }
 
     private void cancel(Map<?, ?> message, Exchange exchange) {

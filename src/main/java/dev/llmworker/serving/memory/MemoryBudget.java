@@ -24,7 +24,9 @@ public final class MemoryBudget {
         return new MemoryBudget(Long.MAX_VALUE);
     }
 
-    /// What counts of a request's head that takes so many bytes.
+    /// How many bytes of a request's head count.
+    ///
+    /// @param bytes that the head takes
     public static long ofHead(long bytes) {
         return Math.max(0, bytes - UNCOUNTED_HEAD_BYTES);
     }

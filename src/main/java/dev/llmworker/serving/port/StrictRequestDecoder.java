@@ -123,8 +123,10 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
             ctx.close();
         } else {
             out.clear();
+            // What it held is a part of what it needs.
+            head.resize(0);
             var invalid = createInvalidMessage();
-            invalid.setDecoderResult(DecoderResult.failure(JsonError.refusal(head, linesBytes)));
+            invalid.setDecoderResult(DecoderResult.failure(JsonError.refusal(head, countedBytes)));
             out.add(invalid);
         }
     }

@@ -11,10 +11,12 @@ import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ToolCall;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -48,6 +50,8 @@ final class ResponseInput {
     private final List<ResponseStore.Item> items = new ArrayList<>();
     /// The names of the functions that were called before, by the ids of the calls.
     private final Map<String, String> called = new HashMap<>();
+    /// The ids of the calls that have no output yet. A server may begin to count them anew with each answer.
+    private final Set<String> open = new HashSet<>();
 
     private ResponseInput(Source source) {
         this.source = source;
@@ -191,7 +195,7 @@ final class ResponseInput {
                             + "\", which is not an item of a stored response; send the item itself");
         }
         source.held.take(item.bytes());
-        item.turn().toolCalls().forEach(call -> call(at + ".id", call));
+        item.turn().toolCalls().forEach(call -> check(at + ".id", call));
         var answered = item.turn().toolCallId();
         if (!answered.isEmpty() && !called.containsKey(answered)) {
             throw RequestException.invalid(
@@ -228,17 +232,19 @@ final class ResponseInput {
     private ToolCall call(String at, RequestFields fields) {
         var id = ChatMessages.id(at, fields, CALL_ID);
         var call = new ToolCall(id, ToolFields.name(at, fields), ChatMessages.arguments(at, fields));
-        call(at + "." + CALL_ID, call);
+        check(at + "." + CALL_ID, call);
         return call;
     }
 
-    /// Notes a call.
+    /// Refuses a call that cannot be told from one before it.
     ///
     /// @param at names the field that has its id
-    private void call(String at, ToolCall call) {
-        if (called.putIfAbsent(call.id(), call.name()) != null) {
+    private void check(String at, ToolCall call) {
+        if (open.contains(call.id())) {
             throw RequestException.invalid(
-                    at, at + " is of the call \"" + RequestFields.shortened(call.id()) + "\", which is there already");
+                    at,
+                    at + " is of the call \"" + RequestFields.shortened(call.id())
+                            + "\", which is there already and has no output");
         }
     }
 
@@ -325,7 +331,11 @@ final class ResponseInput {
 
     /// Adds a turn, or more of the last one.
     private void add(ChatMessage turn) {
-        turn.toolCalls().forEach(call -> called.putIfAbsent(call.id(), call.name()));
+        for (var call : turn.toolCalls()) {
+            called.put(call.id(), call.name());
+            open.add(call.id());
+        }
+        open.remove(turn.toolCallId());
         var goesOn = turn.role().equals(ASSISTANT) || turn.role().equals(SYSTEM);
         if (!last.isEmpty() && !(goesOn && last.getFirst().role().equals(turn.role()))) {
             endTurn();

@@ -31,7 +31,9 @@ final class ResponseReader implements Generations.Reader {
     @Override
     public void began(Answer<?> begun) {
         answer = begun;
-        store.begin(writer.id(), new ResponseStore.Running(client.cacheSalt(), begun::close, writer::json));
+        store.begin(
+                writer.id(),
+                new ResponseStore.Running(client.cacheSalt(), begun::close, writer::json, writer.shownBytes()));
     }
 
     @Override

@@ -58,6 +58,7 @@ record ResponseRequest(
     private static final String SCHEMA = "schema";
     private static final float DEFAULT_TEMPERATURE = 1;
     private static final long BYTES_PER_CHARACTER = 2;
+    private static final List<String> NAMES_OF_USERS = List.of("prompt_cache_key", "safety_identifier", "user");
     private static final int MAX_PAIRS = 16;
     private static final int MAX_KEY_CHARACTERS = 64;
     private static final int MAX_VALUE_CHARACTERS = 512;
@@ -183,7 +184,8 @@ record ResponseRequest(
         return tools.isRequired() ? new ToolUse(tools.tools(), ToolChoice.AUTO, tools.parallel()) : tools;
     }
 
-    private long echoedBytes() {
+    /// About how many bytes the fields take that the response repeats.
+    long echoedBytes() {
         return BYTES_PER_CHARACTER
                 * echo.values().stream()
                         .mapToLong(value -> String.valueOf(value).length())
@@ -363,8 +365,8 @@ record ResponseRequest(
         echo.put("max_tool_calls", number(fields.whole("max_tool_calls")));
         echo.put(ResponseTools.PARALLEL, fields.flag(ResponseTools.PARALLEL, true));
         echo.put(PREVIOUS, fields.textOrNull(PREVIOUS));
-        for (var name : List.of("prompt_cache_key", "safety_identifier", "user")) {
-            echo.put(name, fields.textOrNull(name));
+        for (var name : NAMES_OF_USERS) {
+            echo.put(name, ofUser(name, fields));
         }
         var reasoning = new LinkedHashMap<String, @Nullable Object>();
         for (var name : List.of("effort", "summary")) {
@@ -388,6 +390,16 @@ record ResponseRequest(
         echo.put(TRUNCATION, "disabled");
         echo.put(METADATA, raw(fields.object(METADATA)));
         return echo;
+    }
+
+    /// The response repeats it, and the prompt does not have it, so that nothing else limits its length.
+    private static @Nullable String ofUser(String name, RequestFields fields) {
+        var text = fields.textOrNull(name);
+        if (text != null && text.length() > MAX_VALUE_CHARACTERS) {
+            throw RequestException.invalid(
+                    name, name + " has " + text.length() + " characters; the limit is " + MAX_VALUE_CHARACTERS);
+        }
+        return text;
     }
 
     private static @Nullable Integer number(OptionalInt number) {

@@ -16,13 +16,16 @@ import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.serving.wire.StrictJson;
+import dev.llmworker.stats.Count;
 import dev.llmworker.text.chat.ChatMessage;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +40,7 @@ final class ResponseSession {
     private static final int MAX_STREAMS = 32;
     private static final int MAX_RUNNING = 16;
     private static final int MAX_WAITING = 8;
+    private static final int MAX_STEERING_CHARACTERS = 1 << 20;
     private static final long BYTES_PER_CHARACTER = 2;
     private static final String STREAM_ID = "stream_id";
     private static final String TYPE = "type";
@@ -50,6 +54,7 @@ final class ResponseSession {
     private final Map<String, ResponseLane> lanes = new ConcurrentHashMap<>();
 
     private final Semaphore running = new Semaphore(MAX_RUNNING);
+    private final Semaphore steeringCharacters = new Semaphore(MAX_STEERING_CHARACTERS);
 
     ResponseSession(ResponsesSocketProcessor.Serving serving, WebSocketConnection connection) {
         this.serving = serving;
@@ -61,36 +66,17 @@ final class ResponseSession {
         lanes.values().forEach(ResponseLane::close);
     }
 
-    /// A message that waits for its lane.
-    private static final class Asked {
-        final @Nullable String previousId;
-        final WebSocketClient client;
-        final String route;
-        final Lease held;
-        private final MemoryBudget.Lease parsed;
-        private Map<?, ?> fields;
-
-        /// @param parsed the memory of the fields
-        /// @param held its other memory, and its place among the requests under way
-        Asked(Map<?, ?> fields, MemoryBudget.Lease parsed, WebSocketClient client, String route, Lease held) {
-            this.fields = fields;
-            this.parsed = parsed;
-            this.client = client;
-            this.route = route;
-            this.held = held;
-            previousId = fields.get(PREVIOUS) instanceof String id ? id : null;
-        }
-
-        Map<?, ?> fields() {
-            return fields;
-        }
-
-        /// A request has been made of the fields. They must not stay while the generation runs.
-        void drop() {
-            fields = Map.of();
-            parsed.close();
-        }
-    }
+    /// A message that waits for its lane, as its text: what it says may take much more memory once it is parsed.
+    ///
+    /// @param sinceNanos when it came
+    /// @param held its memory, and its place among the requests under way
+    private record Asked(
+            String text,
+            @Nullable String previousId,
+            long sinceNanos,
+            WebSocketClient client,
+            String route,
+            Lease held) {}
 
     /// @param route that the message entered
     void message(@Nullable Object body, WebSocketClient client, String route) {
@@ -99,13 +85,13 @@ final class ResponseSession {
             if (!(body instanceof String text)) {
                 throw RequestException.invalid("the message is binary; it must be a JSON object sent as text");
             }
-            var sent = StrictJson.object(text, "the message", parsing, ParsedBody::isRead);
-            var fields = new RequestFields(sent);
+            var fields = new RequestFields(parsed(text, parsing));
             var type = fields.text(TYPE);
             switch (type) {
                 case "response.create" -> {
                     streamId = streamId(fields);
-                    create(sent, lane(streamId), client, route, parsing.handOver());
+                    var previousId = fields.fields().get(PREVIOUS) instanceof String id ? id : null;
+                    create(text, previousId, lane(streamId), client, route);
                 }
                 case "response.steer" -> steer(fields, client);
                 default -> throw RequestFields.wrong(TYPE, type, "response.create or response.steer");
@@ -113,6 +99,10 @@ final class ResponseSession {
         } catch (RequestException e) {
             refuse(e.error(), streamId, route);
         }
+    }
+
+    private static Map<?, ?> parsed(String text, MemoryBudget.Lease memory) {
+        return StrictJson.object(text, "the message", memory, ParsedBody::isRead);
     }
 
     private void refuse(JsonError error, @Nullable String streamId, String route) {
@@ -175,15 +165,14 @@ final class ResponseSession {
     }
 
     private void create(
-            Map<?, ?> sent, ResponseLane lane, WebSocketClient client, String route, MemoryBudget.Lease parsed) {
+            String text, @Nullable String previousId, ResponseLane lane, WebSocketClient client, String route) {
         var message = client.memory().handOver();
         var entered = serving.requests().enter(client);
         var held = Lease.of(() -> {
-            parsed.close();
             message.close();
             entered.close();
         });
-        var asked = new Asked(sent, parsed, client, route, held);
+        var asked = new Asked(text, previousId, System.nanoTime(), client, route, held);
         try {
             if (!connection.enqueue(lane.tasks, MAX_WAITING, () -> answer(asked, lane))) {
                 throw new RequestException(JsonError.of(
@@ -216,25 +205,41 @@ final class ResponseSession {
     private @Nullable SteerableResponse begun(Asked asked, ResponseLane lane) {
         var held = serving.generations().hold();
         var queued = lane.takeQueued(asked.previousId);
-        try {
-            var modelId = serving.model().id(asked.fields());
-            var relays = serving.model().generator() instanceof OpenAiRelay;
-            var request = ResponseRequest.read(
-                            asked.fields(),
-                            ResponseRequest.Transport.WEBSOCKET,
-                            relays,
-                            new Kept(serving.store(), asked.client, queued),
-                            held)
-                    .withRequestId(connection.requestId())
-                    .withHold(lane.prefix);
-            asked.drop();
-            return response(request, modelId, asked.client, queued, false, lane, held);
-        } catch (RuntimeException e) {
+        try (var unused = Lease.of(() -> {
             held.close();
+            queued.forEach(Steering::close);
+        })) {
+            var response = begin(asked, lane, queued, held);
+            // From now on its run closes them.
+            unused.keep();
+            return response;
+        } catch (RuntimeException e) {
             refuse(error(e), lane.streamId, asked.route);
             giveBack(queued, lane);
             giveBack(lane.failed(asked.previousId), lane);
             return null;
+        }
+    }
+
+    /// The fields are parsed once more. They must not stay while the generation runs.
+    private SteerableResponse begin(Asked asked, ResponseLane lane, List<Steering> queued, Generations.Held held) {
+        if (System.nanoTime() - asked.sinceNanos > serving.timeout().toNanos()) {
+            throw new RequestException(JsonError.of(
+                    504,
+                    "timeout",
+                    "the response has waited for its turn longer than "
+                            + Count.of(serving.timeout().toSeconds(), "second")
+                            + ", which is the limit; this one is dropped"));
+        }
+        try (var parsing = serving.budget().lease()) {
+            var fields = parsed(asked.text, parsing);
+            var modelId = serving.model().id(fields);
+            var relays = serving.model().generator() instanceof OpenAiRelay;
+            var kept = new Kept(serving.store(), asked.client, queued);
+            var request = ResponseRequest.read(fields, ResponseRequest.Transport.WEBSOCKET, relays, kept, held)
+                    .withRequestId(connection.requestId())
+                    .withHold(lane.prefix);
+            return response(request, modelId, asked.client, queued, false, lane, held);
         }
     }
 
@@ -263,7 +268,8 @@ final class ResponseSession {
     private @Nullable SteerableResponse run(SteerableResponse response, ResponseLane lane, String route) {
         var writer = response.writer;
         lane.runs(response);
-        try (var _ = response.held) {
+        try (var _ = response.held;
+                var steered = Lease.of(response::dropSteerings)) {
             var steerings = response.end(ended(response, lane, route));
             if (!writer.hasEnded()) {
                 giveBack(steerings, lane);
@@ -275,11 +281,15 @@ final class ResponseSession {
             }
             var calls = writer.calls();
             giveBack(lane.keep(response.client, response, calls.isEmpty() ? List.of() : steerings), lane);
-            if (steerings.isEmpty() || calls.isEmpty()) {
-                return steerings.isEmpty() ? null : successor(response, steerings, lane);
+            var successor = steerings.isEmpty() || !calls.isEmpty() ? null : successor(response, steerings, lane);
+            // The lane or the successor has them from now on.
+            steered.keep();
+            if (!calls.isEmpty()) {
+                steerings.forEach(
+                        steering -> response.send(List.of(writer.steering("pending", steering.pending(calls)))));
+                giveBackLater(writer.id(), steerings, lane);
             }
-            steerings.forEach(steering -> response.send(List.of(writer.steering("pending", steering.pending(calls)))));
-            return null;
+            return successor;
         } finally {
             lane.runs(null);
             var _ = serving.store().finish(response.client, writer.id(), null);
@@ -332,7 +342,7 @@ final class ResponseSession {
     private @Nullable SteerableResponse successor(
             SteerableResponse before, List<Steering> steerings, ResponseLane lane) {
         var held = serving.generations().hold();
-        try {
+        try (var unused = Lease.of(held::close)) {
             var turns = before.writer.turns();
             held.take(ResponseStore.bytes(turns));
             var items = steerings.stream()
@@ -341,9 +351,10 @@ final class ResponseSession {
             var source = new ResponseInput.Source(turns, items, _ -> null, before.request.stores(), held);
             var request = before.request.next(before.writer.id(), ResponseInput.queued(source), held);
             var client = steerings.getLast().client();
-            return response(request, before.writer.modelId(), client, steerings, true, lane, held);
+            var response = response(request, before.writer.modelId(), client, steerings, true, lane, held);
+            unused.keep();
+            return response;
         } catch (RuntimeException e) {
-            held.close();
             giveBack(steerings, notCreated(error(e)), lane);
             return null;
         }
@@ -357,24 +368,45 @@ final class ResponseSession {
         var memory = serving.generations().hold();
         var message = client.memory().handOver();
         var entered = serving.requests().enter(client);
-        var held = Lease.of(() -> {
+        try (var held = Lease.of(() -> {
             memory.close();
             message.close();
             entered.close();
-        });
-        try {
+        })) {
             ResponseRequest.onlyMembers("response.steer", fields.fields(), STEERING);
             var items = ResponseInput.steering(fields, memory);
             var target = target(fields.text(PREVIOUS));
             var json = Json.text(input == null ? "" : input);
             memory.take(BYTES_PER_CHARACTER * json.length());
-            target.steer(new Steering(ResponseId.of("steer_"), id, json, items, client, held));
+            var place = placeOfSteering(json.length(), held);
+            var steering = new Steering(ResponseId.of("steer_"), id, json, items, client, place);
+            try (var unused = Lease.of(steering::close)) {
+                target.steer(steering);
+                unused.keep();
+            }
         } catch (RuntimeException e) {
             var members = new LinkedHashMap<String, @Nullable Object>(Steering.failed(null, id, input, error(e)));
             members.put("sequence_number", 0);
             connection.send(StreamEvent.named("response.steer.failed", members).data());
-            held.close();
         }
+    }
+
+    /// Messages that steer may wait for as long as responses take, so few characters of them may.
+    ///
+    /// @param held is closed with the place
+    private Lease placeOfSteering(int characters, Lease held) {
+        if (!steeringCharacters.tryAcquire(characters)) {
+            throw new RequestException(JsonError.of(
+                    400,
+                    "too_many_pending_steers",
+                    "the inputs that wait on this connection would have more than " + MAX_STEERING_CHARACTERS
+                            + " characters, which is the limit"));
+        }
+        var owned = held.handOver();
+        return Lease.of(() -> {
+            steeringCharacters.release(characters);
+            owned.close();
+        });
     }
 
     private SteerableResponse target(String id) {
@@ -395,6 +427,21 @@ final class ResponseSession {
                                 400,
                                 "response_not_found",
                                 "no response \"" + RequestFields.shortened(id) + "\" runs on this connection"));
+    }
+
+    /// Messages that wait for the results of calls go back if these do not come in time.
+    private void giveBackLater(String responseId, List<Steering> steerings, ResponseLane lane) {
+        if (steerings.isEmpty()) {
+            return;
+        }
+        var limit = serving.timeout();
+        var error = JsonError.of(
+                400,
+                "response_not_active",
+                "no response has gone on from the one that was steered within "
+                        + Count.of(limit.toSeconds(), "second"));
+        CompletableFuture.delayedExecutor(limit.toNanos(), TimeUnit.NANOSECONDS, Thread.ofVirtual()::start)
+                .execute(() -> giveBack(lane.takeQueued(responseId), error, lane));
     }
 
     private void giveBack(List<Steering> steerings, ResponseLane lane) {

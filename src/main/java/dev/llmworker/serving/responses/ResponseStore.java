@@ -5,19 +5,20 @@ import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// The responses that are kept for `previous_response_id` and for clients that ask for them again, those that a
 /// WebSocket keeps for itself, and those that are being generated. A client sees only those of its own API key. The
-/// store takes at most a quarter of the budget for memory. If it is full, the oldest response goes of the key that
-/// takes most. A key that takes no more than the others loses nothing to them.
+/// store takes at most a quarter of the budget for memory. If it is full, it drops the oldest response of the key
+/// that takes most. A key that takes no more than the others loses nothing to them.
 ///
 /// Threading: any thread.
 public final class ResponseStore {
@@ -72,15 +73,18 @@ public final class ResponseStore {
         private final String salt;
         private final Runnable cancel;
         private final Shown shown;
+        private final long shownBytes;
         private boolean cancelled;
         private boolean deleted;
 
         /// @param salt tells API keys apart
         /// @param cancel ends it
-        Running(String salt, Runnable cancel, Shown shown) {
+        /// @param shownBytes about how long it is when it is shown, in memory
+        Running(String salt, Runnable cancel, Shown shown, long shownBytes) {
             this.salt = salt;
             this.cancel = cancel;
             this.shown = shown;
+            this.shownBytes = shownBytes;
         }
     }
 
@@ -94,8 +98,9 @@ public final class ResponseStore {
         private final Map<String, Entry> entries = new LinkedHashMap<>();
         /// Those that one WebSocket each keeps for itself.
         private final Map<String, Entry> local = new LinkedHashMap<>();
-        /// Clients choose ids of items, so several may have the same.
-        private final Map<String, List<Item>> items = new HashMap<>();
+        /// By the id of the item and that of the response, the oldest response first. Clients choose ids of items, so
+        /// several responses may have the same. Of several in one response there is the last.
+        private final Map<String, SequencedMap<String, Item>> items = new HashMap<>();
         private long bytes;
 
         private Entry oldest() {
@@ -164,22 +169,30 @@ public final class ResponseStore {
     }
 
     /// A response of the client's API key that is being generated, as it is now; null if there is none.
+    ///
+    /// @param memory takes what it needs to be shown
     @Nullable
-    String running(Client client, String id) {
+    String running(Client client, String id, LongConsumer memory) {
         Running found;
         boolean isCancelled;
         synchronized (this) {
             found = ofKey(client, id);
             isCancelled = found != null && found.cancelled;
         }
-        return found == null ? null : found.shown.json(isCancelled ? "cancelled" : "in_progress");
+        return found == null ? null : shown(found, isCancelled ? "cancelled" : "in_progress", memory);
+    }
+
+    private static String shown(Running response, String status, LongConsumer memory) {
+        memory.accept(response.shownBytes);
+        return response.shown.json(status);
     }
 
     /// Ends a response of the client's API key that is being generated.
     ///
+    /// @param memory takes what it needs to be shown
     /// @return the response; null if there is none
     @Nullable
-    String cancel(Client client, String id) {
+    String cancel(Client client, String id, LongConsumer memory) {
         Running found;
         synchronized (this) {
             found = ofKey(client, id);
@@ -189,7 +202,7 @@ public final class ResponseStore {
             found.cancelled = true;
         }
         found.cancel.run();
-        return found.shown.json("cancelled");
+        return shown(found, "cancelled", memory);
     }
 
     private @Nullable Running ofKey(Client client, String id) {
@@ -209,8 +222,8 @@ public final class ResponseStore {
             shelf.entries.put(stored.id, new Entry(stored, size, clock.millis() + kept.toMillis(), null));
             for (var items : List.of(stored.input, stored.output)) {
                 items.forEach(item -> shelf.items
-                        .computeIfAbsent(item.id, _ -> new ArrayList<>(1))
-                        .add(item));
+                        .computeIfAbsent(item.id, _ -> new LinkedHashMap<>(1))
+                        .put(stored.id, item));
             }
             count++;
             added(shelf, size);
@@ -256,7 +269,7 @@ public final class ResponseStore {
         expire();
         var shelf = shelves.get(client.cacheSalt());
         var items = shelf == null ? null : shelf.items.get(id);
-        return items == null ? null : items.getLast();
+        return items == null ? null : items.sequencedValues().getLast();
     }
 
     /// Nothing is kept of a response that is being generated.
@@ -363,7 +376,7 @@ public final class ResponseStore {
             shelf.entries.remove(gone.stored.id);
             count--;
             for (var items : List.of(gone.stored.input, gone.stored.output)) {
-                items.forEach(item -> forget(item, shelf));
+                items.forEach(item -> forget(item.id, gone.stored.id, shelf));
             }
         } else {
             shelf.local.remove(gone.stored.id);
@@ -375,14 +388,9 @@ public final class ResponseStore {
         }
     }
 
-    private static void forget(Item item, Shelf shelf) {
-        shelf.items.computeIfPresent(item.id, (_, same) -> {
-            // The oldest goes first. Another response may have the very same item.
-            var index = 0;
-            while (same.get(index) != item) {
-                index++;
-            }
-            same.remove(index);
+    private static void forget(String itemId, String responseId, Shelf shelf) {
+        shelf.items.computeIfPresent(itemId, (_, same) -> {
+            same.remove(responseId);
             return same.isEmpty() ? null : same;
         });
     }

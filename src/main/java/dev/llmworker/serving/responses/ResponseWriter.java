@@ -120,6 +120,11 @@ final class ResponseWriter implements EventWriter.OfTokens {
         return Json.text(response(status, null, List.of(), null, null));
     }
 
+    /// About how many bytes [#json] takes.
+    long shownBytes() {
+        return request.echoedBytes();
+    }
+
     private Map<String, @Nullable Object> response(
             String status,
             @Nullable String incomplete,

@@ -9,6 +9,7 @@ import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.request.ServedModel;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,13 +27,15 @@ public final class ResponsesSocketProcessor implements Processor {
     ///
     /// @param requests that responses enter until they have ended
     /// @param budget has room for the fields of a message, or the message is rejected
+    /// @param timeout how long a request waits for its turn, and messages that steer wait for results of calls
     record Serving(
             Generations generations,
             ServedModel model,
             ResponseStore store,
             InstantSource clock,
             Requests requests,
-            MemoryBudget budget) {}
+            MemoryBudget budget,
+            Duration timeout) {}
 
     public ResponsesSocketProcessor(
             Generations generations,
@@ -40,8 +43,9 @@ public final class ResponsesSocketProcessor implements Processor {
             ResponseStore store,
             InstantSource clock,
             Requests requests,
-            MemoryBudget budget) {
-        serving = new Serving(generations, new ServedModel(generator), store, clock, requests, budget);
+            MemoryBudget budget,
+            Duration timeout) {
+        serving = new Serving(generations, new ServedModel(generator), store, clock, requests, budget, timeout);
     }
 
     @Override
@@ -66,7 +70,8 @@ public final class ResponsesSocketProcessor implements Processor {
         sessions.put(connection, session);
         var _ = connection.onGone(() -> {
             sessions.remove(connection);
-            session.close();
+            // The event loop does not wait for the store.
+            Thread.ofVirtual().name("responses-end").start(session::close);
         });
         return session;
     }

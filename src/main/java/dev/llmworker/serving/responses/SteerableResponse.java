@@ -73,6 +73,12 @@ final class SteerableResponse {
         connection.send(writer.steering("accepted", steering.named()).data());
     }
 
+    /// It cannot be steered any more, and what its client has sent to steer it is lost.
+    synchronized void dropSteerings() {
+        isOver = true;
+        steerings.forEach(Steering::close);
+    }
+
     /// Sends the last events. It cannot be steered any more.
     ///
     /// @return what its client has sent to steer it

@@ -2,6 +2,7 @@ package dev.llmworker.serving.responses;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
@@ -12,7 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.camel.Exchange;
-import org.apache.camel.Message;
 import org.apache.camel.Processor;
 import org.jspecify.annotations.Nullable;
 
@@ -22,9 +22,13 @@ public final class StoredResponseProcessor implements Processor {
     private static final String ID = "id";
     private static final int DEFAULT_LIMIT = 20;
     private static final int MAX_LIMIT = 100;
+    /// Of what is shown for each character: in JSON, in UTF-8, and as what is sent.
+    private static final long BYTES_PER_CHARACTER = 8;
+    private static final long BYTES_PER_STORED_BYTE = 4;
 
     private final Action action;
     private final ResponseStore store;
+    private final Generations generations;
 
     /// What is done with it.
     public enum Action {
@@ -45,9 +49,10 @@ public final class StoredResponseProcessor implements Processor {
         }
     }
 
-    public StoredResponseProcessor(Action action, ResponseStore store) {
+    public StoredResponseProcessor(Action action, ResponseStore store, Generations generations) {
         this.action = action;
         this.store = store;
+        this.generations = generations;
     }
 
     @Override
@@ -59,21 +64,22 @@ public final class StoredResponseProcessor implements Processor {
         }
         var client = Client.of(exchange);
         var json = switch (action) {
-            case SHOW -> show(client, id, message);
-            case SHOW_INPUT -> input(found(store.find(client, id), id).input(), message);
+            case SHOW -> show(client, id, exchange);
+            case SHOW_INPUT -> input(found(store.find(client, id), id).input(), exchange);
             case DELETE -> {
                 if (!store.delete(client, id)) {
                     throw unknown(id);
                 }
                 yield Json.text(deleted(id));
             }
-            case CANCEL -> cancelled(client, id);
+            case CANCEL -> cancelled(client, id, exchange);
         };
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
         message.setBody(json.getBytes(StandardCharsets.UTF_8));
     }
 
-    private String show(Client client, String id, Message message) {
+    private String show(Client client, String id, Exchange exchange) {
+        var message = exchange.getMessage();
         for (var name : List.of("stream", "starting_after")) {
             var value = message.getHeader(name, String.class);
             if (!UnsupportedFields.asksForNothing(value) && !"false".equals(value)) {
@@ -81,14 +87,25 @@ public final class StoredResponseProcessor implements Processor {
                         name, name + " is not supported: only its own request streams a response");
             }
         }
-        var running = store.running(client, id);
-        return running == null ? found(store.find(client, id), id).json() : running;
+        var running = store.running(client, id, bytes -> hold(BYTES_PER_STORED_BYTE * bytes, exchange));
+        return running == null ? ended(client, id, exchange) : running;
     }
 
     /// A response that has ended stays as it is.
-    private String cancelled(Client client, String id) {
-        var cancelled = store.cancel(client, id);
-        return cancelled == null ? found(store.find(client, id), id).json() : cancelled;
+    private String cancelled(Client client, String id, Exchange exchange) {
+        var cancelled = store.cancel(client, id, bytes -> hold(BYTES_PER_STORED_BYTE * bytes, exchange));
+        return cancelled == null ? ended(client, id, exchange) : cancelled;
+    }
+
+    private String ended(Client client, String id, Exchange exchange) {
+        var json = found(store.find(client, id), id).json();
+        hold(BYTES_PER_CHARACTER * json.length(), exchange);
+        return json;
+    }
+
+    /// The memory stays taken until the answer is sent.
+    private void hold(long bytes, Exchange exchange) {
+        generations.holdUntilSent(bytes, exchange);
     }
 
     private static ResponseStore.Stored found(ResponseStore.@Nullable Stored stored, String id) {
@@ -112,7 +129,8 @@ public final class StoredResponseProcessor implements Processor {
     }
 
     /// A page of the items of a response's request.
-    private static String input(List<ResponseStore.Item> items, Message message) {
+    private String input(List<ResponseStore.Item> items, Exchange exchange) {
+        var message = exchange.getMessage();
         var order = message.getHeader("order", String.class);
         var ordered = switch (order) {
             case null -> items.reversed();
@@ -130,6 +148,8 @@ public final class StoredResponseProcessor implements Processor {
             ordered = ordered.subList(at + 1, ordered.size());
         }
         var page = ordered.subList(0, Math.min(limit(message.getHeader("limit", String.class)), ordered.size()));
+        var characters = page.stream().mapToLong(item -> item.json().length()).sum();
+        hold(BYTES_PER_CHARACTER * characters, exchange);
         var list = new LinkedHashMap<String, @Nullable Object>();
         list.put("object", "list");
         list.put("data", page.stream().map(item -> new RawValue(item.json())).toList());

@@ -36,7 +36,7 @@ public final class AnswerCheck {
 
     private static final Constraints KEPT = new Constraints(EACH_BYTE, KEPT_BYTES);
 
-    /// How many bytes are read to find the order of members. A text that takes more counts as wrong.
+    /// How many bytes are read each time. A text that takes more to find the order of its members counts as wrong.
     private static final int MAX_READ = 1 << 22;
     /// Numbers are written without an exponent if they have fewer digits.
     private static final int MAX_DIGITS = 400;
@@ -80,18 +80,20 @@ public final class AnswerCheck {
         var constraint = KEPT.get(expression);
         return expression instanceof Expression.Json
                 ? acceptsJson(constraint, text)
-                : isWhole(new Reading().text(constraint.begin(), text));
+                : isWhole(new Reading(false).text(constraint.begin(), text));
     }
 
     /// @param constraint over [#EACH_BYTE]
     static boolean acceptsJson(Constraint constraint, String json) {
-        var reading = new Reading();
-        if (isWhole(reading.text(constraint.begin(), json))) {
+        if (isWhole(new Reading(false).text(constraint.begin(), json))) {
             return true;
         }
         try {
             var value = JSON.readTree(json);
-            return !value.isMissingNode() && isWhole(reading.value(constraint.begin(), value));
+            // To find an order takes the square of the number of members, so first as they are written.
+            return !value.isMissingNode()
+                    && (isWhole(new Reading(false).value(constraint.begin(), value))
+                            || isWhole(new Reading(true).value(constraint.begin(), value)));
         } catch (JsonProcessingException _) {
             return false;
         }
@@ -103,7 +105,13 @@ public final class AnswerCheck {
 
     /// Goes through a constraint with one text.
     private static final class Reading {
+        private final boolean reorders;
         private int read;
+
+        /// @param reorders whether the members of objects may be in another order than they are written in
+        Reading(boolean reorders) {
+            this.reorders = reorders;
+        }
 
         /// The state after a text; null if it is not allowed.
         @Nullable
@@ -120,7 +128,7 @@ public final class AnswerCheck {
             return state;
         }
 
-        /// The state after a value in the order and the spelling that the constraint has.
+        /// The state after a value in the spelling that the constraint has.
         @Nullable
         ConstraintState value(@Nullable ConstraintState from, JsonNode value) {
             if (from == null) {
@@ -142,10 +150,18 @@ public final class AnswerCheck {
         }
 
         private @Nullable ConstraintState object(ConstraintState from, JsonNode object) {
-            var left = new ArrayList<>(object.properties());
             var state = text(from, "{");
+            if (!reorders) {
+                var mark = "";
+                for (var member : object.properties()) {
+                    state = member(state, mark, member);
+                    mark = ",";
+                }
+                return text(state, "}");
+            }
+            var left = new ArrayList<>(object.properties());
             for (var mark = ""; !left.isEmpty(); mark = ",") {
-                state = member(state, mark, left);
+                state = firstOf(state, mark, left);
                 if (state == null) {
                     return null;
                 }
@@ -153,15 +169,20 @@ public final class AnswerCheck {
             return text(state, "}");
         }
 
+        private @Nullable ConstraintState member(
+                @Nullable ConstraintState from, String mark, Map.Entry<String, JsonNode> member) {
+            return value(text(from, mark + quoted(member.getKey()) + ":"), member.getValue());
+        }
+
         /// The state after the member that comes first: all others that may come now may still come after it. It is
         /// removed from those that are left.
-        private @Nullable ConstraintState member(
+        private @Nullable ConstraintState firstOf(
                 @Nullable ConstraintState from, String mark, List<Map.Entry<String, JsonNode>> left) {
             var possible = left.stream()
                     .filter(member -> text(from, mark + quoted(member.getKey())) != null)
                     .toList();
             for (var member : possible) {
-                var after = value(text(from, mark + quoted(member.getKey()) + ":"), member.getValue());
+                var after = member(from, mark, member);
                 var isFirst = possible.stream()
                         .allMatch(other -> other == member || text(after, "," + quoted(other.getKey())) != null);
                 if (after != null && isFirst) {

@@ -52,7 +52,8 @@ class KeyRatesTest {
     }
 
     private KeyRates.Use enter(long prompt, long answer) {
-        return rates.enter(KEY, true, prompt, answer);
+        // A request without any tokens generates nothing.
+        return rates.enter(KEY, true, prompt, answer, prompt + answer > 0 ? 1 : 0);
     }
 
     /// A request with so many tokens, from its beginning to its end.
@@ -196,7 +197,7 @@ class KeyRatesTest {
         // What generates nothing is no answer.
         served(0, 0);
         // Further answers to a request that is let in count, and are not refused.
-        var more = rates.enter(KEY, false, 0, 1);
+        var more = rates.enter(KEY, false, 0, 1, 1);
         assertNull(more.refusal());
         first.close();
         refused(1, 1);
@@ -212,7 +213,7 @@ class KeyRatesTest {
         limits(TEXT + " requests_per_minute=1 tokens_per_minute=100");
         var first = served(10, 10);
         for (var i = 0; i < 3; i++) {
-            try (var more = rates.enter(KEY, false, 0, 10)) {
+            try (var more = rates.enter(KEY, false, 0, 10, 1)) {
                 assertNull(more.refusal());
                 assertEquals(Map.of(), more.headers());
                 more.accepted(10);
@@ -225,7 +226,7 @@ class KeyRatesTest {
         limits(TEXT + " tokens_per_minute=100");
         pass(30);
         for (var i = 0; i < 4; i++) {
-            try (var more = rates.enter(KEY, false, 0, 10)) {
+            try (var more = rates.enter(KEY, false, 0, 10, 1)) {
                 more.accepted(10);
                 more.finished(0, 10);
             }
@@ -238,12 +239,12 @@ class KeyRatesTest {
         limits(TEXT + " requests_per_minute=1", "the-second-key-of-all requests_per_minute=1", "the-third-key-of-all");
         served(1, 1);
         refused(1, 1);
-        try (var other = rates.enter(ApiKey.of("the-second-key-of-all"), true, 1, 1)) {
+        try (var other = rates.enter(ApiKey.of("the-second-key-of-all"), true, 1, 1, 1)) {
             assertNull(other.refusal());
         }
         for (var i = 0; i < 100; i++) {
-            try (var other = rates.enter(ApiKey.of("the-third-key-of-all"), true, 1 << 20, 1 << 20);
-                    var none = rates.enter(null, true, 1 << 20, 1 << 20)) {
+            try (var other = rates.enter(ApiKey.of("the-third-key-of-all"), true, 1 << 20, 1 << 20, 1);
+                    var none = rates.enter(null, true, 1 << 20, 1 << 20, 1)) {
                 assertNull(other.refusal());
                 assertNull(none.refusal());
                 assertEquals(Map.of(), other.headers());
@@ -272,11 +273,50 @@ class KeyRatesTest {
         refused(1, 1);
     }
 
+    /// It neither empties what others have used since, nor is its own count lost.
+    @Test
+    void anAnswerThatBeganWithoutLimitsKeepsTheCounts() throws Exception {
+        limits(TEXT);
+        var old = enter(10, 1);
+        old.accepted(10);
+        limits(TEXT + " requests_per_minute=10 tokens_per_minute=1000");
+        served(480, 480);
+        for (var token = 0; token < 20; token++) {
+            old.generated();
+        }
+        assertEquals("tokens_per_minute_used_up", refused(50, 50).code());
+        old.finished(10, 25);
+        old.close();
+        assertEquals("4", enter(1, 0).headers().get("x-ratelimit-remaining-tokens"));
+    }
+
+    @Test
+    void answersThatAnotherServerMakesTogetherAllCount() throws Exception {
+        limits(TEXT + " concurrent=3");
+        var several = rates.enter(KEY, true, 1, 8, 4);
+        assertNull(several.refusal());
+        assertEquals(
+                "4 answers for this API key are under way, and its limit (concurrent) is 3; try again in 1 s",
+                refused(1, 1).getMessage());
+        several.close();
+        served(1, 1);
+    }
+
+    @Test
+    void whatGeneratesNothingNeedsNoTokens() throws Exception {
+        limits(TEXT + " requests_per_minute=3 tokens_per_minute=10");
+        served(100, 100);
+        refused(1, 1);
+        served(0, 0);
+        served(0, 0);
+        assertEquals("requests_per_minute_used_up", refused(0, 0).code());
+    }
+
     @Test
     void thereAreNoMoreCountsThanKeysThatWereUsedLately() throws Exception {
         limits(TEXT + " requests_per_minute=2");
         for (var i = 0; i < 10_000; i++) {
-            try (var use = rates.enter(ApiKey.of("key-" + i), true, 1, 1)) {
+            try (var use = rates.enter(ApiKey.of("key-" + i), true, 1, 1, 1)) {
                 use.accepted(1);
             }
             pass(0.1);

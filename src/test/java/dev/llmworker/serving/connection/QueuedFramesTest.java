@@ -31,7 +31,9 @@ class QueuedFramesTest {
             new ChannelOutboundHandlerAdapter());
     private final WebSocketFrames frames = new WebSocketFrames(
             (ServerWebSocket) Proxy.newProxyInstance(
-                    ServerWebSocket.class.getClassLoader(), new Class<?>[] {ServerWebSocket.class}, (_, _, _) -> closed),
+                    ServerWebSocket.class.getClassLoader(),
+                    new Class<?>[] {ServerWebSocket.class},
+                    (_, _, _) -> closed),
             channel.pipeline().lastContext(),
             window);
 

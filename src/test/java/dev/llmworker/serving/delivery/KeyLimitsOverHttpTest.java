@@ -41,6 +41,8 @@ class KeyLimitsOverHttpTest {
     private static final String CHAT = "{'messages':[{'role':'user','content':'x'}],'max_tokens':4";
     private static final String PROMPT = "{'prompt':'x','max_tokens':4";
 
+    private static final String RESPONSE = "{'input':'x','max_output_tokens':4";
+
     private static final List<String> ENDS = List.of("}", ",'stream':true}");
 
     /// A path and a body without its last brace.
@@ -49,6 +51,7 @@ class KeyLimitsOverHttpTest {
             "/v1/completions", PROMPT,
             "/v1/chat/completions", CHAT,
             "/v1/messages", CHAT,
+            "/v1/responses", RESPONSE,
             "/mine", PROMPT));
 
     @TempDir
@@ -156,6 +159,25 @@ class KeyLimitsOverHttpTest {
                         error);
             }
         }
+    }
+
+    @Test
+    void aResponseOfAWebSocketBeyondTheLimitIsAnError() throws Exception {
+        try (var socket = worker.socket("/v1/responses?token=one-request-for-all-of-it")) {
+            var create = "{\"type\":\"response.create\",\"input\":\"x\"}";
+            socket.send(create);
+            engine.next().emit("a").finish(FinishReason.STOP);
+            var event = Events.json(socket.next());
+            while (!event.get("type").asText().equals("response.completed")) {
+                event = Events.json(socket.next());
+            }
+            for (var i = 0; i < 2; i++) {
+                var error = Events.json(socket.send(create).next());
+                assertEquals(429, error.get("status").asInt(), error.toString());
+                assertEquals("rate_limit_exceeded", error.at("/error/code").asText(), error.toString());
+            }
+        }
+        assertTrue(engine.hasNone());
     }
 
     /// Each of them takes the place of the only request.

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -37,6 +38,8 @@ import org.junit.jupiter.api.io.TempDir;
 class McpTest {
     private static final String META = "'_meta':{'io.modelcontextprotocol/protocolVersion':'2026-07-28',"
             + "'io.modelcontextprotocol/clientCapabilities':{}}";
+
+    private static final String MINE = "3f1b0a52-6c1d-4e8f-9a10-2b7c6d5e4f31";
 
     @TempDir
     Path folder;
@@ -374,11 +377,22 @@ class McpTest {
         interrupted.await();
     }
 
+    /// Two clients may choose the same short one.
+    @Test
+    void aSessionThatTheWorkerCannotHaveMadeCancelsNothing() throws Exception {
+        var answer = hanging("Mcp-Session-Id", "1");
+        var cancel = "{'jsonrpc':'2.0','method':'notifications/cancelled','params':{'requestId':'a'}}";
+        assertEquals(202, send(cancel, "Mcp-Session-Id", "1").join().statusCode());
+        assertEquals(1, interrupted.getCount());
+        answer.cancel(true);
+        interrupted.await();
+    }
+
     @Test
     void anOlderClientCancelsItsOwnCallAlone() throws Exception {
-        var answer = hanging("Mcp-Session-Id", "mine");
+        var answer = hanging("Mcp-Session-Id", MINE);
         var cancel = "{'jsonrpc':'2.0','method':'notifications/cancelled','params':{'requestId':'%s'}}";
-        for (var session : List.of("theirs", "MINE")) {
+        for (var session : List.of(MINE.replace('1', '2'), MINE.toUpperCase(Locale.ROOT))) {
             assertEquals(
                     202,
                     send(cancel.formatted("a"), "Mcp-Session-Id", session)
@@ -387,17 +401,15 @@ class McpTest {
         }
         assertEquals(202, send(cancel.formatted("a")).join().statusCode());
         assertEquals(
-                202,
-                send(cancel.formatted("b"), "Mcp-Session-Id", "mine").join().statusCode());
+                202, send(cancel.formatted("b"), "Mcp-Session-Id", MINE).join().statusCode());
         assertEquals(
                 202,
-                send("{'jsonrpc':'2.0','method':'notifications/cancelled'}", "Mcp-Session-Id", "mine")
+                send("{'jsonrpc':'2.0','method':'notifications/cancelled'}", "Mcp-Session-Id", MINE)
                         .join()
                         .statusCode());
         assertEquals(1, interrupted.getCount());
         assertEquals(
-                202,
-                send(cancel.formatted("a"), "Mcp-Session-Id", "mine").join().statusCode());
+                202, send(cancel.formatted("a"), "Mcp-Session-Id", MINE).join().statusCode());
         interrupted.await();
         assertError(499, 499, answer.join());
         assertEquals("a", json(answer.join()).at("/id").asText());
@@ -435,6 +447,23 @@ class McpTest {
         var list = send("{'jsonrpc':'2.0','id':1,'method':'tools/list'}", "X-API-Key", "the-first-key-of-all")
                 .join();
         assertNotEquals(0, result(list).at("/tools").size(), "only calls count");
+    }
+
+    @Test
+    void aCallThatDoesNotFitIntoTheBudgetCountsNothing() throws Exception {
+        Files.writeString(folder.resolve("keys"), "the-first-key-of-all requests_per_minute=1");
+        environment.put("API_KEYS_FILE", folder.resolve("keys").toString());
+        environment.put("MEMORY_BUDGET", "1048576");
+        var call = "{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'findOrder','arguments':"
+                + "{'id':3,'note':'%s'}}}";
+        assertError(
+                413,
+                413,
+                send(call.formatted("x".repeat(40_000)), "X-API-Key", "the-first-key-of-all")
+                        .join());
+        var next =
+                send(call.formatted("x"), "X-API-Key", "the-first-key-of-all").join();
+        assertFalse(result(next).at("/isError").asBoolean());
     }
 
     @Test

@@ -68,6 +68,18 @@ class HeadMemoryTest {
         assertEquals(200, worker.get("/ping").statusCode());
     }
 
+    /// It would fit if it were alone, so the client may try again.
+    @Test
+    void aHeadThatArrivesInPiecesIsNotCountedTwice() throws Exception {
+        send("GET /stats HTTP/1.1\r\nHost: w\r\n" + HEADERS);
+        awaitUsed(BYTES, BUDGET_BYTES);
+        var held = worker.port().memory().usedBytes();
+        var second = send("GET /stats HTTP/1.1\r\nHost: w\r\n" + HEADERS);
+        awaitUsed(held + BYTES, BUDGET_BYTES);
+        var head = second.send("b:\r\n".repeat(900)).head();
+        assertTrue(head.startsWith("HTTP/1.0 503 ") && head.contains("\r\nRetry-After: 1\r\n"), head);
+    }
+
     @Test
     void aHeadCountsUntilItsRequestIsAnswered() throws Exception {
         var body = "{\"prompt\":\"x\"}";

@@ -9,8 +9,11 @@ import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// What the store keeps, for how long, and what it takes of the budget.
 class ResponseStoreTest {
@@ -73,6 +76,29 @@ class ResponseStoreTest {
             assertNull(store.find(CLIENT, "b"));
         }
         assertEquals(0, budget.usedBytes());
+    }
+
+    /// Clients choose the ids of items.
+    @Test
+    @Timeout(30)
+    void manyItemsWithOneIdCostNoMoreThanOthers() {
+        var store = new ResponseStore(1000, Duration.ofSeconds(60), () -> now, MemoryBudget.unlimited());
+        var turn = ChatMessage.user("hi");
+        for (var i = 0; i < 300; i++) {
+            var items = new ArrayList<ResponseStore.Item>();
+            for (var each = 0; each < 1024; each++) {
+                items.add(new ResponseStore.Item("a", "{\"n\":" + i + "}", turn));
+            }
+            store.put(CLIENT, new ResponseStore.Stored("r" + i, "", items, List.of(), List.of()));
+        }
+        for (var i = 299; i > 0; i--) {
+            assertEquals(
+                    "{\"n\":" + i + "}",
+                    Objects.requireNonNull(store.item(CLIENT, "a")).json());
+            store.delete(CLIENT, "r" + i);
+        }
+        store.delete(CLIENT, "r0");
+        assertNull(store.item(CLIENT, "a"));
     }
 
     @Test

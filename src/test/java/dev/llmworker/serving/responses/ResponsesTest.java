@@ -117,6 +117,35 @@ class ResponsesTest {
         assertEquals(List.of(ChatMessage.user("hi")), turns(body(",'instructions':null,'tools':null")));
     }
 
+    /// A server may number the calls of each answer from the same number on.
+    @Test
+    void aCallIdMayComeAgainOnceItsCallHasAnOutput() throws Exception {
+        var call = "{'type':'function_call','call_id':'call_0','name':'%s','arguments':'{}'}";
+        var output = "{'type':'function_call_output','call_id':'call_0','output':'%s'}";
+        var turns = turns(input(String.join(
+                ",", call.formatted("f"), output.formatted("1"), call.formatted("g"), output.formatted("2"))));
+        assertEquals(
+                List.of(
+                        ChatMessage.assistant("", "", List.of(new ToolCall("call_0", "f", "{}"))),
+                        ChatMessage.toolResult("call_0", "f", "1"),
+                        ChatMessage.assistant("", "", List.of(new ToolCall("call_0", "g", "{}"))),
+                        ChatMessage.toolResult("call_0", "g", "2")),
+                turns);
+        var twice = error(input(call.formatted("f") + "," + call.formatted("g")));
+        assertEquals("input[1].call_id", twice.get("param").asText());
+    }
+
+    @Test
+    void namesOfUsersAreShort() throws Exception {
+        for (var name : List.of("user", "safety_identifier", "prompt_cache_key")) {
+            asked(body(",'" + name + "':'" + "x".repeat(512) + "'"));
+            var error = error(body(",'" + name + "':'" + "x".repeat(513) + "'"));
+            assertEquals(
+                    name + " has 513 characters; the limit is 512",
+                    error.get("message").asText());
+        }
+    }
+
     @Test
     void fieldsReachTheEngine() throws Exception {
         var request = asked(body(",'temperature':0.5,'top_p':0.25,'max_output_tokens':70,'top_k':7,'seed':3,"

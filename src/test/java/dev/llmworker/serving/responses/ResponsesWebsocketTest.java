@@ -265,7 +265,7 @@ class ResponsesWebsocketTest {
                         .get("stream_id")
                         .asText());
             }
-            // A failure takes the response from its own lane, and not from that of a fork.
+            // Both lanes have newer responses now.
             create(socket, "x", follows(first) + stream("critic"));
             error(socket, 400, "previous_response_not_found");
         }
@@ -322,17 +322,46 @@ class ResponsesWebsocketTest {
     void sixteenRunAtATime() throws Exception {
         try (var socket = socket(ALICE)) {
             var scripts = new ArrayList<ScriptedGenerator.Script>();
-            for (var i = 0; i < 17; i++) {
+            for (var i = 0; i < 32; i++) {
                 create(socket, "x", stream("s" + i));
             }
             for (var i = 0; i < 16; i++) {
                 scripts.add(engine.next());
+                until(socket, "response.in_progress");
             }
-            assertTrue(engine.hasNone());
-            scripts.getFirst().finish(FinishReason.STOP);
-            scripts.add(engine.next());
-            scripts.subList(1, 17).forEach(script -> script.finish(FinishReason.STOP));
+            awaitRead(socket);
+            for (var i = 0; i < 16; i++) {
+                assertTrue(engine.hasNone());
+                scripts.get(i).finish(FinishReason.STOP);
+                scripts.add(engine.next());
+                until(socket, "response.in_progress");
+            }
+            scripts.subList(16, 32).forEach(script -> script.finish(FinishReason.STOP));
         }
+    }
+
+    /// Waits until all messages before this one have been read.
+    private static void awaitRead(TestSocket socket) throws Exception {
+        send(socket, "{'type':'session.update'}");
+        until(socket, "error");
+    }
+
+    /// What it says may take much more memory than its text.
+    @Test
+    void aMessageThatWaitsForItsLaneHoldsItsTextAlone() throws Exception {
+        try (var socket = socket(ALICE)) {
+            create(socket, "runs", "");
+            var running = engine.next();
+            var before = worker.port().memory().usedBytes();
+            send(socket, "{'type':'response.create','input':[" + "[],".repeat(199_999) + "[]]}");
+            awaitRead(socket);
+            var held = worker.port().memory().usedBytes() - before;
+            assertTrue(held < 2_500_000, held + " bytes for a text of 600,000");
+            running.finish(FinishReason.STOP);
+            var error = until(socket, "error").getLast();
+            assertEquals("input", error.at("/error/param").asText(), error.toString());
+        }
+        Await.until("all is given back", () -> worker.port().memory().usedBytes() == 0);
     }
 
     // --- errors
@@ -572,6 +601,35 @@ class ResponsesWebsocketTest {
             response(socket, "response.incomplete");
             assertEquals("two", engine.next().prompt());
         }
+    }
+
+    @Test
+    void theMessagesThatWaitOnAConnectionAreShortTogether() throws Exception {
+        try (var socket = socket(ALICE)) {
+            for (var round = 0; round < 2; round++) {
+                create(socket, "one", "");
+                var script = engine.next().emit(new AnswerPart.Content("all"));
+                var id = next(socket, "response.created").at("/response/id").asText();
+                until(socket, "response.output_text.delta");
+                steer(socket, id, "'" + "x".repeat(600_000) + "'");
+                next(socket, "response.steer.accepted");
+                steer(socket, id, "'" + "x".repeat(600_000) + "'");
+                assertEquals(
+                        "too_many_pending_steers",
+                        next(socket, "response.steer.failed").at("/error/code").asText());
+                script.finish(FinishReason.STOP);
+                response(socket, "response.completed");
+                engine.next().finish(FinishReason.STOP);
+                response(socket, "response.completed");
+                awaitEnd();
+            }
+        }
+        Await.until("all is given back", () -> worker.port().memory().usedBytes() == 0);
+    }
+
+    /// A response has ended a moment after its last event.
+    private void awaitEnd() {
+        Await.until("its messages are given back", () -> worker.port().memory().usedBytes() < 5_000_000);
     }
 
     @Test

@@ -132,6 +132,62 @@ class StoredResponsesTest {
                 .startsWith("input[0].id"));
     }
 
+    /// As a server that numbers the calls of each answer.
+    @Test
+    void aResultIsOfTheNewestCallWithItsId() throws Exception {
+        var result =
+                "{'previous_response_id':'%s','input':[{'type':'function_call_output','call_id':'call_0','output':''}]}";
+        var first = say(
+                ALICE,
+                "{'input':'one'}",
+                new AnswerPart.CallStart(0, "call_0", "f"),
+                new AnswerPart.CallArguments(0, "{}"));
+        var second = say(
+                ALICE,
+                result.formatted(first.id()),
+                new AnswerPart.CallStart(0, "call_0", "g"),
+                new AnswerPart.CallArguments(0, "{}"));
+        var third = say(ALICE, result.formatted(second.id()), new AnswerPart.Content("done"));
+        assertEquals(ChatMessage.toolResult("call_0", "f", ""), third.turns().get(2));
+        assertEquals(ChatMessage.toolResult("call_0", "g", ""), third.turns().get(4));
+    }
+
+    /// Clients may ask for it on many connections, and not read.
+    @Test
+    void whatIsShownTakesMemoryOfTheBudget() throws Exception {
+        var text = "x".repeat(60_000);
+        var stored = RESPONSES + "/"
+                + say(ALICE, "{'input':'" + text + "'}", new AnswerPart.Content(text))
+                        .id();
+        var memory = worker.port().memory();
+        try (var others = memory.lease()) {
+            others.count(others.limitBytes() - 100_000);
+            for (var path : List.of(stored, stored + "/input_items")) {
+                assertEquals(
+                        "out_of_memory_budget",
+                        error(send("GET", path, ALICE, ""), 503).get("code").asText(),
+                        path);
+            }
+        }
+        for (var path : List.of(stored, stored + "/input_items")) {
+            assertEquals(200, send("GET", path, ALICE, "").statusCode(), path);
+        }
+    }
+
+    @Test
+    void aResponseThatRunsIsShownIfThereIsMemory() throws Exception {
+        var running = stream(ALICE, ",\"instructions\":\"" + "x".repeat(60_000) + "\"");
+        var path = RESPONSES + "/" + running.id;
+        var memory = worker.port().memory();
+        try (var others = memory.lease()) {
+            others.count(others.limitBytes() - 100_000);
+            error(send("GET", path, ALICE, ""), 503);
+        }
+        assertEquals(200, send("GET", path, ALICE, "").statusCode());
+        running.script.finish(FinishReason.STOP);
+        running.end();
+    }
+
     @Test
     void anotherKeySeesNothing() throws Exception {
         var first = say(ALICE, "{'input':'secret'}", new AnswerPart.Content("answer"));
@@ -253,10 +309,15 @@ class StoredResponsesTest {
     }
 
     private Running stream(String key) throws Exception {
+        return stream(key, "");
+    }
+
+    /// @param more members, each with a comma before it
+    private Running stream(String key, String more) throws Exception {
         var stream = RunningWorker.HTTP.send(
                 worker.request(RESPONSES)
                         .header("X-API-Key", key)
-                        .POST(HttpRequest.BodyPublishers.ofString("{\"input\":\"x\",\"stream\":true}"))
+                        .POST(HttpRequest.BodyPublishers.ofString("{\"input\":\"x\",\"stream\":true" + more + "}"))
                         .build(),
                 HttpResponse.BodyHandlers.ofLines());
         var script = engine.next();

@@ -1,10 +1,13 @@
 package dev.llmworker.text.chat;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -43,6 +46,18 @@ class AnswerCheckTest {
             """)
     void theOrderAndTheSpellingOfJsonDoNotCount(String json, boolean isValid) {
         assertEquals(isValid, AnswerCheck.ofSchema(SCHEMA).accepts(json));
+    }
+
+    /// To find their order would take the square of their number.
+    @Test
+    void manyMembersMayBeWrittenInAnySpelling() {
+        var members = IntStream.range(0, 2000)
+                .mapToObj(i -> "\"member" + i + "\" : \"\\u0061\"")
+                .collect(Collectors.joining(" , ", "{", "}\n"));
+        assertTrue(AnswerCheck.ofSchema("{\"type\":\"object\"}").accepts(members));
+        var listed = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}";
+        assertTrue(AnswerCheck.ofSchema(listed).accepts(members));
+        assertFalse(AnswerCheck.ofSchema(listed).accepts(members.replace("{", "{\"b\":1,")));
     }
 
     @Test
