@@ -70,6 +70,10 @@ final class TextBatches implements Work {
             return part;
         }
 
+        boolean isRead() {
+            return done == ids.length;
+        }
+
         /// The part has not run: it is to run again.
         void takeBack(PromptPart part) {
             done -= part.ids().length;
@@ -92,12 +96,13 @@ final class TextBatches implements Work {
             if (whole == null) {
                 throw new IllegalStateException("a text of no tokens");
             }
+            var pooled = whole.clone();
             if (isMean) {
-                for (var i = 0; i < whole.length; i++) {
-                    whole[i] /= ids.length;
+                for (var i = 0; i < pooled.length; i++) {
+                    pooled[i] /= ids.length;
                 }
             }
-            return whole;
+            return pooled;
         }
     }
 
@@ -235,27 +240,42 @@ final class TextBatches implements Work {
                 room -= tokens;
             }
         }
+        if (!parts.isEmpty()) {
+            encode(texts, parts);
+        }
+        give(running.stream().filter(Running::isRead).toList());
+    }
+
+    private void encode(List<Running> texts, List<PromptPart> parts) {
         float[][] pooled;
         try {
             pooled = encoder.encode(parts);
         } catch (OutOfMemoryException e) {
-            shed(e, texts, parts);
+            for (var i = 0; i < texts.size(); i++) {
+                texts.get(i).takeBack(parts.get(i));
+            }
+            shed(e, texts, encoder.canRepeatSteps() ? List.of(texts.getLast()) : texts);
             return;
         }
-        stats.recordTokens(encoder.stepTokens() - room, 0);
+        stats.recordTokens(parts.stream().mapToInt(part -> part.ids().length).sum(), 0);
         for (var i = 0; i < texts.size(); i++) {
             texts.get(i).add(pooled[i], encoder.isMean());
-        }
-        texts.removeIf(text -> text.left() > 0);
-        if (!texts.isEmpty()) {
-            give(texts);
         }
     }
 
     /// Gives the vectors of texts that have run, whose slots are free then.
     private void give(List<Running> texts) {
-        var vectors = encoder.project(
-                texts.stream().map(text -> text.pooled(encoder.isMean())).toArray(float[][]::new));
+        if (texts.isEmpty()) {
+            return;
+        }
+        float[][] vectors;
+        try {
+            vectors = encoder.project(
+                    texts.stream().map(text -> text.pooled(encoder.isMean())).toArray(float[][]::new));
+        } catch (OutOfMemoryException e) {
+            shed(e, texts, List.of(texts.getLast()));
+            return;
+        }
         for (var i = 0; i < vectors.length; i++) {
             var text = texts.get(i);
             if (isFinite(vectors[i])) {
@@ -279,19 +299,16 @@ final class TextBatches implements Work {
         return true;
     }
 
-    /// Memory ran out in a call. The request of its newest text ends, so that the others can go on: the next step tries
-    /// again without it. If the call cannot be repeated, all of its requests end.
-    private void shed(OutOfMemoryException e, List<Running> texts, List<PromptPart> parts) {
+    /// Memory ran out in a call. Some requests end, so that the others can go on: the next step tries again without them.
+    ///
+    /// @param ended texts of theirs: the newest, or all if the call cannot be repeated
+    private void shed(OutOfMemoryException e, List<Running> texts, List<Running> ended) {
         encoder.recover();
-        var ended = encoder.canRepeatSteps() ? List.of(texts.getLast()) : texts;
         LOG.error(
                 "memory ran out in a call of {}, so {} ended: {}",
                 Count.of(texts.size(), "text"),
                 ended.size() == 1 ? "the request of the newest" : "their requests",
                 e.getMessage());
-        for (var i = 0; i < texts.size(); i++) {
-            texts.get(i).takeBack(parts.get(i));
-        }
         // They leave before the next step.
         ended.forEach(text -> text.request.finish(FinishReason.ERROR));
     }

@@ -239,6 +239,28 @@ class TextBatchesTest {
     }
 
     @Test
+    void ifMemoryRunsOutAfterAStepTheNewestRequestEndsAndTheOthersGetTheirVectors() {
+        var model = new VectorModel(Task.EMBED, true, false, Integer.MAX_VALUE);
+        model.mostProjected = 2;
+        var batches = batches(model, 10);
+        var texts = List.of(List.of(text(new Random(1), 20)), List.of(text(new Random(2), 30)));
+        var first = request(texts.get(0));
+        var second = request(texts.get(1));
+        var newest = request(4, 5);
+        List.of(first, second, newest).forEach(request -> assertTrue(batches.offer(request)));
+        while (batches.step()) {}
+        assertEquals(List.of(54), model.steps);
+        assertEquals(1, model.recovered);
+        assertEquals(FinishReason.STOP, read(first, model, texts.get(0)).reason());
+        assertEquals(FinishReason.STOP, read(second, model, texts.get(1)).reason());
+        assertEquals(FinishReason.ERROR, reason(newest));
+        var later = request(6);
+        assertTrue(batches.offer(later));
+        assertFalse(batches.step());
+        assertEquals(FinishReason.STOP, reason(later));
+    }
+
+    @Test
     void allRequestsOfAStepThatCannotRunAgainEndIfMemoryRunsOut() {
         var model = VectorModel.of(Task.EMBED);
         model.mostParts = 1;

@@ -49,6 +49,8 @@ public final class VectorModel implements Encoder {
     public final List<Integer> steps = new ArrayList<>();
     /// A step with more parts needs more memory than there is.
     public int mostParts = SLOTS;
+    /// Vectors of more texts at once need more memory than there is.
+    public int mostProjected = SLOTS;
     /// Whether a step that failed may run again.
     public boolean repeats = true;
     /// How often memory was given back after a step that failed.
@@ -165,6 +167,9 @@ public final class VectorModel implements Encoder {
 
     @Override
     public float[][] project(float[][] pooled) {
+        if (pooled.length > mostProjected) {
+            throw new OutOfMemoryException("no memory", new IllegalStateException());
+        }
         return pooled;
     }
 

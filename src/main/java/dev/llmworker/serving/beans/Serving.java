@@ -89,7 +89,7 @@ public final class Serving {
         registry.bind("models", new ModelsProcessor(generator, clock));
         bindMessages(registry, port, generator, generations, tools);
         registry.bind("embeddings", new EmbeddingsProcessor(vectors, generator));
-        registry.bind("rerank", new RerankProcessor(vectors, generator));
+        registry.bind("rerank", new RerankProcessor(vectors, generations, generator));
         bindResponses(registry, port, generator, generations, clock);
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));

@@ -344,14 +344,17 @@ public final class Generations {
                 return finished;
             }
             meter.token();
-            if (!(event instanceof VectorEvent.Vector)) {
+            var isToken = !(event instanceof VectorEvent.Vector);
+            if (isToken) {
                 use.generated();
             }
             left = left || !reader.test(event);
             if (left) {
                 // The engine may be in the middle of a step: what it still emits is read, and counted.
                 answer.close();
-                meter.wasted();
+                if (isToken) {
+                    meter.wasted();
+                }
             }
         }
         throw new IllegalStateException("an answer ended without saying why");

@@ -1,21 +1,22 @@
 package dev.llmworker.serving.delivery;
 
-import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.ModelVectors;
-import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Task;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.apache.camel.Exchange;
+import org.jspecify.annotations.Nullable;
 
 /// Makes vectors of texts for clients: embeddings, and the scores of documents.
 ///
@@ -29,12 +30,15 @@ public final class TextVectors {
 
     /// A value as a number, as JSON while that grows, and in the answer.
     private static final long BYTES_PER_VALUE = 64;
+    /// A score and the index of its document, in the same forms.
+    private static final long BYTES_PER_SCORE = 1024;
+    private static final String INPUT = "input";
 
     private final Generator generator;
     private final Generations generations;
     private final PromptTokens tokens;
 
-    /// The tokens of a text, or a text.
+    /// A text, or what a client sent as the tokens of one.
     public sealed interface Input {
         /// What errors call it: `input[2]`.
         String name();
@@ -42,7 +46,7 @@ public final class TextVectors {
 
     public record Text(String name, String text) implements Input {}
 
-    public record Tokens(String name, List<Integer> ids) implements Input {}
+    public record Tokens(String name, List<?> ids) implements Input {}
 
     /// @param promptTokens of all texts together
     public record Embeddings(List<float[]> vectors, int promptTokens) {}
@@ -81,7 +85,7 @@ public final class TextVectors {
         try (var held = generations.hold()) {
             var texts = new ArrayList<int[]>(inputs.size());
             for (var input : inputs) {
-                add(texts, model, input.name(), tokens(model, input, exchange, held), held);
+                add(texts, model, input.name(), tokens(model, input, Client.of(exchange)), held);
             }
             generations.holdUntilSent((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
             var vectors = vectors(model, texts, "embeddings", exchange);
@@ -106,16 +110,17 @@ public final class TextVectors {
         try (var held = generations.hold()) {
             var client = Client.of(exchange);
             var texts = new ArrayList<int[]>(documents.size());
-            var asked = encoded(() -> model.encodeQuery(instruction, query), instruction + query, client, held);
+            var asked = encoded(() -> model.encodeQuery(instruction, query), client);
             for (var i = 0; i < documents.size(); i++) {
                 var document = documents.get(i);
                 var called = name + "[" + i + "]";
-                var rest = encoded(() -> model.encodeDocument(called, document), document, client, held);
+                var rest = encoded(() -> model.encodeDocument(called, document), client);
                 var whole = new int[asked.length + rest.length];
                 System.arraycopy(asked, 0, whole, 0, asked.length);
                 System.arraycopy(rest, 0, whole, asked.length, rest.length);
                 add(texts, model, "query and " + called, whole, held);
             }
+            generations.holdUntilSent(texts.size() * BYTES_PER_SCORE, exchange);
             var scores = new ArrayList<Score>(texts.size());
             for (var logits : vectors(model, texts, "rerank", exchange)) {
                 // The probability of yes, of yes and no.
@@ -126,44 +131,64 @@ public final class TextVectors {
         }
     }
 
-    private int[] tokens(ModelVectors model, Input input, Exchange exchange, Generations.Held held) {
+    private int[] tokens(ModelVectors model, Input input, Client client) {
         return switch (input) {
-            case Text(var name, var text) ->
-                encoded(() -> model.encodeText(name, text), text, Client.of(exchange), held);
-            case Tokens(var name, var ids) -> {
-                var size = model.vocabularySize();
-                for (var i = 0; i < ids.size(); i++) {
-                    if (ids.get(i) < 0 || ids.get(i) >= size) {
-                        throw RequestException.invalid(
-                                "input",
-                                name + "[" + i + "] is " + ids.get(i) + "; this model's tokens are 0 to " + (size - 1));
-                    }
-                }
-                yield ids.stream().mapToInt(Integer::intValue).toArray();
-            }
+            case Text(var name, var text) -> encoded(() -> model.encodeText(name, text), client);
+            case Tokens(var name, var ids) -> ids(model, name, ids);
         };
     }
 
-    private int[] encoded(Supplier<Future<int[]>> encoding, String text, Client client, Generations.Held held) {
-        var bytes = GenerationRequest.encodingBytes(new Prompt.Raw(text), List.of());
-        held.take(bytes);
-        var ids = tokens.await(encoding.get(), client);
-        held.add(-bytes);
+    private static int[] ids(ModelVectors model, String name, List<?> sent) {
+        checkLength(model, name, sent.size());
+        var size = model.vocabularySize();
+        var ids = new int[sent.size()];
+        for (var i = 0; i < ids.length; i++) {
+            var id = sent.get(i) instanceof Integer whole ? whole : id(name + "[" + i + "]", sent.get(i));
+            if (id < 0 || id >= size) {
+                throw RequestException.invalid(
+                        INPUT, name + "[" + i + "] is " + id + "; this model's tokens are 0 to " + (size - 1));
+            }
+            ids[i] = id;
+        }
         return ids;
+    }
+
+    /// 50.0 is a whole number too. Others are refused.
+    private static int id(String name, @Nullable Object sent) {
+        try {
+            return new RequestFields(sent == null ? Map.of() : Map.of(name, sent))
+                    .whole(name)
+                    .orElseThrow(() -> RequestFields.wrong(name, null, "a whole number"));
+        } catch (RequestException e) {
+            throw RequestException.invalid(INPUT, e.error().message());
+        }
+    }
+
+    /// Other requests run between two texts. No text is encoded for a client that does not want it any more.
+    private int[] encoded(Supplier<Future<int[]>> encoding, Client client) {
+        Thread.yield();
+        if (client.isUnwanted()) {
+            throw new CancellationException("the request was cancelled");
+        }
+        return tokens.await(encoding.get(), client);
     }
 
     private static void add(List<int[]> texts, ModelVectors model, String name, int[] ids, Generations.Held held) {
         if (ids.length == 0) {
             throw new RequestException(JsonError.of(400, "prompt_empty", name + " has no tokens"));
         }
-        if (ids.length > model.longestText()) {
+        checkLength(model, name, ids.length);
+        held.take((long) ids.length * Integer.BYTES);
+        texts.add(ids);
+    }
+
+    private static void checkLength(ModelVectors model, String name, int tokens) {
+        if (tokens > model.longestText()) {
             throw new RequestException(JsonError.of(
                     400,
                     "context_exceeded",
-                    name + " is " + ids.length + " tokens; this model takes at most " + model.longestText()));
+                    name + " is " + tokens + " tokens; this model takes at most " + model.longestText()));
         }
-        held.take((long) ids.length * Integer.BYTES);
-        texts.add(ids);
     }
 
     /// The vectors in the order of their texts.

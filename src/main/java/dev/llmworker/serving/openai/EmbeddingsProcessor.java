@@ -129,7 +129,7 @@ public final class EmbeddingsProcessor implements Processor {
                 case List<?> ids
                 when ids.isEmpty() ->
                     throw RequestException.invalid(name, name + " is an empty list; it must have a token id");
-                case List<?> _ -> new TextVectors.Tokens(name, fields.wholes(name, Integer.MAX_VALUE));
+                case List<?> ids -> new TextVectors.Tokens(name, ids);
                 case String _ -> new TextVectors.Text(name, fields.text(name));
                 case null -> throw RequestException.invalid(name, name + " is missing; it must be " + INPUT_LIMIT);
                 default -> throw RequestFields.wrong(name, element, INPUT_LIMIT);

@@ -3,6 +3,7 @@ package dev.llmworker.serving.openai;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Task;
 import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.TextVectors;
 import dev.llmworker.serving.request.ServedModel;
 import dev.llmworker.serving.request.UnsupportedFields;
@@ -27,11 +28,16 @@ public final class RerankProcessor implements Processor {
     private static final Set<String> ELSEWHERE =
             Set.of("max_chunks_per_doc", "max_tokens_per_doc", "rank_fields", "top_k", "truncate", "truncation");
 
+    /// A character of a document as JSON while that grows, and in the answer.
+    private static final long BYTES_PER_CHARACTER = 8;
+
     private final TextVectors vectors;
+    private final Generations generations;
     private final ServedModel model;
 
-    public RerankProcessor(TextVectors vectors, Generator generator) {
+    public RerankProcessor(TextVectors vectors, Generations generations, Generator generator) {
         this.vectors = vectors;
+        this.generations = generations;
         model = new ServedModel(generator);
     }
 
@@ -54,8 +60,14 @@ public final class RerankProcessor implements Processor {
         var returns = fields.flag("return_documents", false);
         var instruction = fields.has("instruction") ? fields.text("instruction") : TextVectors.INSTRUCTION;
         var ranking = vectors.ranking(served, instruction, fields.text("query"), DOCUMENTS, documents, exchange);
-        var results = ranking.scores().stream()
-                .limit(top)
+        var best = ranking.scores().stream().limit(top).toList();
+        if (returns) {
+            var characters = best.stream()
+                    .mapToLong(score -> documents.get(score.index()).length())
+                    .sum();
+            generations.holdUntilSent(BYTES_PER_CHARACTER * characters, exchange);
+        }
+        var results = best.stream()
                 .map(score -> result(score, returns ? documents : null))
                 .toList();
         var answer = new LinkedHashMap<String, Object>();

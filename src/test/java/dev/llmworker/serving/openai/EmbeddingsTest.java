@@ -8,6 +8,7 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.Task;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.EventLoops;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RunningWorker;
@@ -103,7 +104,7 @@ class EmbeddingsTest {
         var worker = start();
         assertEquals(
                 ok(worker, "{'input':'bbc'}").get("data"),
-                ok(worker, "{'input':[98,98,99]}").get("data"));
+                ok(worker, "{'input':[98,98.0,99]}").get("data"));
         assertEquals(ok(worker, "{'input':['bbc','a']}"), ok(worker, "{'input':[[98,98,99],[97]]}"));
     }
 
@@ -159,6 +160,9 @@ class EmbeddingsTest {
         wrong.put("{'input':[[1,2.5]]}", "input[0][1] is 2.5; it must be a whole number");
         wrong.put("{'input':[9000]}", "input[0] is 9000; this model's tokens are 0 to 259");
         wrong.put("{'input':[['a']]}", "input[0][0] is \"a\"; it must be a whole number");
+        wrong.put("{'input':[1,null]}", "input[1] is null; it must be a whole number");
+        wrong.put("{'input':[12345678901]}", "input[0] is 12345678901; it must be a whole number up to 2147483647");
+        wrong.put("{'input':[" + "1,".repeat(512) + "1]}", "input is 513 tokens; this model takes at most 512");
         wrong.put("{'input':[-1]}", "input[0] is -1; this model's tokens are 0 to 259");
         wrong.put("{'input':'a','dimensions':5}", "dimensions is 5; it must be 1 to 4");
         wrong.put("{'input':'a','dimensions':0}", "dimensions is 0; it must be 1 to 4");
@@ -337,6 +341,23 @@ class EmbeddingsTest {
                                 "gen_ai_operation_name=\"embeddings\"",
                                 "gen_ai_token_type=\"output\""));
         assertEquals(1, worker.stats.requests());
+    }
+
+    @Test
+    void vectorsThatNobodyReadsAreNoWastedTokens() throws Exception {
+        var model = new VectorModel(Task.EMBED, false, false, 0);
+        var worker = start(model.start(Task.EMBED), Map.of());
+        var body = "{\"input\":[\"a\",\"b\"]}";
+        var client = worker.raw()
+                .send("POST " + PATH + " HTTP/1.1\r\nHost: worker\r\nContent-Type: application/json\r\n"
+                        + "Content-Length: " + body.length() + "\r\n\r\n" + body);
+        Await.until("the step has begun", model.permits::hasQueuedThreads);
+        client.reset();
+        Await.until("the client has left", () -> worker.port().connections() == 0);
+        EventLoops.turn(worker.port().vertx());
+        model.permits.release(1_000_000);
+        Await.until("it is over", () -> worker.stats.runningGenerations() == 0 && worker.stats.requests() == 1);
+        assertEquals(0, worker.stats.wastedTokens());
     }
 
     @Test
