@@ -7,6 +7,7 @@ usage: library.py EMBEDDER RANKER      two workers, the first with the example's
 import math
 import sys
 
+import cohere
 import openai
 import requests
 
@@ -68,12 +69,23 @@ def library():
 
 
 def rerank(server):
-    body = {"model": requests.get(server + "/v1/models", timeout=120).json()["data"][0]["id"], "query": "fruit"}
-    body |= {"documents": PASSAGES, "top_n": 2, "return_documents": True}
-    answer = post("/v1/rerank", body, server).json()
+    model = requests.get(server + "/v1/models", timeout=120).json()["data"][0]["id"]
+    asked = {"model": model, "query": "fruit", "top_n": 2, "return_documents": True}
+    # As Jina's API has it.
+    answer = post("/v1/rerank", asked | {"documents": PASSAGES}, server).json()
     results = answer["results"]
     check(len(results) == 2 and results[0]["relevance_score"] >= results[1]["relevance_score"], answer)
     check(results[0]["document"]["text"] == PASSAGES[results[0]["index"]], answer)
+    ranker = cohere.Client("unused", base_url=server, timeout=120)
+    found = ranker.rerank(documents=[{"text": passage} for passage in PASSAGES], **asked)
+    same = [(one.index, one.relevance_score, one.document.text) for one in found.results]
+    check(same == [(one["index"], one["relevance_score"], one["document"]["text"]) for one in results], found)
+    try:
+        ranker.rerank(documents=PASSAGES, max_chunks_per_doc=3, **asked)
+    except cohere.BadRequestError as e:
+        check(e.body["error"]["message"] == "max_chunks_per_doc is not supported", e.body)
+    else:
+        check(False, "what is not supported is refused")
 
 
 if sys.argv[2] == "--vector":
