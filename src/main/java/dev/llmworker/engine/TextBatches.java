@@ -35,8 +35,8 @@ final class TextBatches implements Work {
     /// Requests with texts that have not begun, whose turn is next first. The lock of this object guards it.
     private final ArrayDeque<TextRequest> turns = new ArrayDeque<>();
 
-    /// As many requests can begin at once, in the next step.
-    private int freeSlots;
+    /// All requests that have not ended. A request that has begun counts until its end: with many texts it still waits.
+    private final List<TextRequest> present = new ArrayList<>();
 
     private boolean shut;
     // Only the engine thread touches these.
@@ -106,22 +106,23 @@ final class TextBatches implements Work {
         }
     }
 
-    /// @param limit how many requests may wait, beside those that can begin at once
+    /// @param limit how many requests there may be, beside one for each slot
     TextBatches(Encoder encoder, int slots, int limit, LongSupplier clock, EngineStats stats) {
         this.encoder = encoder;
         // Texts that share a step may change each other's last bits.
         this.slots = encoder.isMixed() ? 1 : slots;
         this.limit = limit;
-        freeSlots = this.slots;
         this.clock = clock;
         this.stats = stats;
     }
 
-    /// @return false if too many requests wait, or if it is shut
+    /// @return false if there are too many requests, or if it is shut
     synchronized boolean offer(TextRequest request) {
-        if (shut || waiting() >= limit + freeSlots) {
+        present.removeIf(TextRequest::hasEnded);
+        if (shut || present.size() >= limit + slots) {
             return false;
         }
+        present.add(request);
         turns.add(request);
         notifyAll();
         return true;
@@ -170,18 +171,13 @@ final class TextBatches implements Work {
     }
 
     private synchronized boolean hasMore() {
-        freeSlots = slots - running.size();
+        present.removeIf(TextRequest::hasEnded);
         return !running.isEmpty() || !turns.isEmpty();
     }
 
     private void endClosedAndExpired() {
         var now = clock.getAsLong();
-        var all = new ArrayList<TextRequest>();
-        synchronized (this) {
-            all.addAll(turns);
-        }
-        running.forEach(text -> all.add(text.request));
-        for (var request : all) {
+        for (var request : all()) {
             var reason = request.ending(now);
             if (reason != null) {
                 request.finish(reason);
@@ -191,6 +187,10 @@ final class TextBatches implements Work {
             turns.removeIf(TextRequest::hasEnded);
         }
         running.removeIf(text -> text.request.hasEnded() && drop(text));
+    }
+
+    private synchronized List<TextRequest> all() {
+        return List.copyOf(present);
     }
 
     /// A text leaves without its vector. What it has in its slot may not be finite, which would spoil later texts there.
@@ -216,7 +216,6 @@ final class TextBatches implements Work {
                     return;
                 }
                 index = request.begin();
-                freeSlots = slots - running.size() - 1;
                 if (request.hasTextLeft()) {
                     turns.add(request);
                 }
@@ -315,16 +314,13 @@ final class TextBatches implements Work {
 
     @Override
     public void endAll(FinishReason reason) {
-        var all = new ArrayList<TextRequest>();
         synchronized (this) {
             shut = true;
             notifyAll();
-            all.addAll(turns);
             turns.clear();
         }
-        running.forEach(text -> all.add(text.request));
         running.clear();
         taken.clear();
-        all.forEach(request -> request.finish(reason));
+        all().forEach(request -> request.finish(reason));
     }
 }

@@ -14,6 +14,7 @@ import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.testing.VectorModel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -209,6 +210,29 @@ class TextBatchesTest {
         assertTrue(batches.offer(request(1)));
         batches.endAll(FinishReason.ERROR);
         assertFalse(batches.offer(request(1)));
+    }
+
+    /// Otherwise any number of requests with many texts could be there, each of which has begun.
+    @Test
+    void requestsThatHaveBegunCountUntilTheyEnd() {
+        var batches = batches(VectorModel.of(Task.EMBED), 2);
+        var lengths = new int[20];
+        Arrays.fill(lengths, 30);
+        for (var i = 0; i < VectorModel.SLOTS + 2; i++) {
+            assertTrue(batches.offer(request(lengths)));
+        }
+        for (var i = 0; i < 5; i++) {
+            assertTrue(batches.step());
+        }
+        assertEquals(0, batches.waiting());
+        assertTrue(ended.isEmpty());
+        assertFalse(batches.offer(request(1)));
+        while (ended.isEmpty()) {
+            assertTrue(batches.step());
+        }
+        assertTrue(batches.offer(request(1)));
+        while (batches.step()) {}
+        assertEquals(VectorModel.SLOTS + 3, ended.size());
     }
 
     private static FinishReason reason(TextRequest request) {
