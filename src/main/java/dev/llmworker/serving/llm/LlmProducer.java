@@ -24,6 +24,7 @@ import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.text.chat.AnswerCheck;
 import dev.llmworker.text.chat.ToolChoice;
 import dev.llmworker.text.chat.ToolUse;
+import java.time.Duration;
 import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
