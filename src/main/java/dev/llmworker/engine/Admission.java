@@ -2,8 +2,8 @@ package dev.llmworker.engine;
 
 import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
-import dev.llmworker.generation.Share;
 import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.chat.ChatFormat;

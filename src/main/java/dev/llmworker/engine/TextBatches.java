@@ -193,7 +193,7 @@ final class TextBatches implements Work {
         return List.copyOf(present);
     }
 
-    /// A text leaves without its vector. What it has in its slot may not be finite, which would spoil later texts there.
+    /// A text leaves without its vector. What it has in its slot may not be finite, and would spoil later texts there.
     private boolean drop(Running text) {
         encoder.clearSlot(text.slot, text.ids.length);
         return leaves(text);
@@ -298,7 +298,8 @@ final class TextBatches implements Work {
         return true;
     }
 
-    /// Memory ran out in a call. Some requests end, so that the others can go on: the next step tries again without them.
+    /// Memory ran out in a call. Some requests end, so that the others can go on: the next step tries again without
+    /// those.
     ///
     /// @param ended texts of theirs: the newest, or all if the call cannot be repeated
     private void shed(OutOfMemoryException e, List<Running> texts, List<Running> ended) {

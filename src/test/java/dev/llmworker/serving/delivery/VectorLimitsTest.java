@@ -85,7 +85,9 @@ class VectorLimitsTest {
 
     private static void assertLimited(HttpResponse<String> answer, String message) throws Exception {
         assertEquals(429, answer.statusCode(), answer.body());
-        assertTrue(Integer.parseInt(header(answer, "Retry-After")) > 0, answer.headers().toString());
+        assertTrue(
+                Integer.parseInt(header(answer, "Retry-After")) > 0,
+                answer.headers().toString());
         assertTrue(answer.body().contains(message), answer.body());
     }
 
@@ -111,15 +113,14 @@ class VectorLimitsTest {
     void oneAnswerAtATime(Task task) throws Exception {
         var model = new VectorModel(task, false, false, 0);
         with(model, task, worker -> {
-            var first = RunningWorker.HTTP.sendAsync(
-                    request(worker, task, "ab", ONE_AT_A_TIME), BodyHandlers.ofString());
+            var first =
+                    RunningWorker.HTTP.sendAsync(request(worker, task, "ab", ONE_AT_A_TIME), BodyHandlers.ofString());
             Await.until("it is accepted", () -> worker.stats.requests() == 1);
             assertLimited(send(request(worker, task, "ab", ONE_AT_A_TIME)), "its limit (concurrent) is 1");
             model.permits.release(1_000_000);
             assertEquals(200, first.join().statusCode(), first.join().body());
             Await.until("it is over", () -> worker.stats.runningGenerations() == 0);
-            assertEquals(
-                    200, send(request(worker, task, "ab", ONE_AT_A_TIME)).statusCode());
+            assertEquals(200, send(request(worker, task, "ab", ONE_AT_A_TIME)).statusCode());
         });
     }
 
