@@ -49,9 +49,9 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `responses`, `embeddings`, `rerank`, `models`,
-    /// `stats`, `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language `prompt`, the data formats
-    /// `strictJson` and `requestJson`, and what `docs/routes.md` lists.
+    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `responses`, `embeddings`, `rerank`,
+    /// `models`, `stats`, `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language
+    /// `prompt`, the data formats `strictJson` and `requestJson`, and what `docs/routes.md` lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());

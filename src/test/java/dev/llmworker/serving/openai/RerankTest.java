@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Task;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.VectorModel;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -122,6 +125,27 @@ class RerankTest {
         var error = Events.json(tooLong.body()).get("error");
         assertTrue(error.get("message").asText().startsWith("query and documents[1] is "), error.toString());
         assertEquals("context_length_exceeded", error.get("code").asText());
+    }
+
+    /// The tokens of the texts, and 1 KiB for each score, from before the work begins.
+    @Test
+    void whatIsAnsweredCountsInTheMemoryBudget() throws Exception {
+        var model = new VectorModel(Task.RERANK, false, false, 0);
+        try (var slow = model.start(Task.RERANK);
+                var other = new RunningWorker(slow, Map.of())) {
+            var body = "{\"query\":\"q\",\"documents\":[" + "\"+\",".repeat(399) + "\"-\"]}";
+            var asked = other.request(PATH)
+                    .POST(HttpRequest.BodyPublishers.ofString(body))
+                    .build();
+            var answer = RunningWorker.HTTP.sendAsync(asked, HttpResponse.BodyHandlers.ofString());
+            Await.until("it is accepted", () -> other.stats.requests() == 1);
+            var used = other.port().memory().usedBytes();
+            model.permits.release(1_000_000);
+            var answered = Events.json(answer.join().body());
+            var tokens = answered.at("/usage/prompt_tokens").asLong();
+            assertTrue(used > 400 * 1024 + tokens * Integer.BYTES, used + " bytes");
+            Await.until("all memory is given back", () -> other.port().memory().usedBytes() == 0);
+        }
     }
 
     @Test
