@@ -158,10 +158,19 @@ void join(const Partial* partials, int pieces, float sink, int dim, float* out) 
   for (int d = 0; d < dim; d += 8) store8(out + d, load8(out + d) / whole);
 }
 
-// The first position that a token at `position` sees.
-int first_seen(const Attention& attention, int position) {
-  return attention.window == 0 ? 0 : std::max(0, position + 1 - attention.window);
+// The first position that a token sees.
+int first_seen(const Attention& attention, const Place& place) {
+  return attention.window == 0 ? 0 : std::max(0, place.position + 1 - attention.window);
 }
+
+// Behind the last position that it sees.
+int end_seen(const Attention& attention, const Place& place) {
+  if (!attention.bidirectional) return place.position + 1;
+  return attention.window == 0 ? place.end : std::min(place.end, place.position + attention.window);
+}
+
+// Behind the last piece that it sees.
+int end_piece(const Attention& attention, const Place& place) { return (end_seen(attention, place) - 1) / PIECE + 1; }
 
 // Rows with neighbouring positions of a sequence, or one row, and the pieces that some of them see. partials: index of the first
 // partial result of their queries.
@@ -183,8 +192,8 @@ std::vector<Run> runs(const std::vector<Place>& places, const Attention& attenti
            places[end].position == places[end - 1].position + 1) {
       end++;
     }
-    const int first_piece = first_seen(attention, places[i].position) / PIECE;
-    const int pieces = places[end - 1].position / PIECE + 1 - first_piece;
+    const int first_piece = first_seen(attention, places[i]) / PIECE;
+    const int pieces = end_piece(attention, places[end - 1]) - first_piece;
     found.push_back({i, end - i, first_piece, pieces, partials});
     partials += static_cast<size_t>(end - i) * attention.heads * pieces;
     i = end;
@@ -229,8 +238,8 @@ void attend(const KvCache& cache, int layer, const Attention& attention, const s
       filled = 0;
     };
     for (int row = run.first; row < run.first + run.rows; row++) {
-      const int position = places[row].position;
-      const int seen = std::min(PIECE, position + 1 - begin), unseen = std::max(0, first_seen(attention, position) - begin);
+      const int seen = std::min(PIECE, end_seen(attention, places[row]) - begin);
+      const int unseen = std::max(0, first_seen(attention, places[row]) - begin);
       if (unseen >= seen) continue;
       for (int h = head * group; h < (head + 1) * group; h++) {
         const size_t place = run.partials + (static_cast<size_t>(row - run.first) * heads + h) * run.pieces + at;
@@ -248,8 +257,8 @@ void attend(const KvCache& cache, int layer, const Attention& attention, const s
   threads.run(static_cast<int>(all.size()), [&](int r) {
     const Run& run = all[r];
     for (int row = 0; row < run.rows; row++) {
-      const int position = places[run.first + row].position;
-      const int first = first_seen(attention, position) / PIECE, pieces = position / PIECE + 1 - first;
+      const Place& place = places[run.first + row];
+      const int first = first_seen(attention, place) / PIECE, pieces = end_piece(attention, place) - first;
       for (int h = 0; h < heads; h++) {
         const size_t query = static_cast<size_t>(row) * heads + h;
         const Partial* const its = found + run.partials + query * run.pieces + (first - run.first_piece);

@@ -184,8 +184,9 @@ void Decoder::add_layer(const LayerShape& s) {
   }
   if (s.is_delta()) check_sizes({s.key_dim});
   const bool ring_fits = s.ring == 0 || (!s.is_delta() && s.window > 0 && s.ring >= s.window);
+  const bool text_fits = !s.bidirectional || (!s.is_delta() && s.ring == 0);
   const bool delta_fits = !s.is_delta() || (s.key_dim % 8 == 0 && s.dim % 8 == 0);
-  if (s.kernel < 0 || !ring_fits || !delta_fits) {
+  if (s.kernel < 0 || !ring_fits || !delta_fits || !text_fits) {
     throw std::invalid_argument("a convolution over " + std::to_string(s.kernel) + " tokens, a ring of " + std::to_string(s.ring) +
                                 " or keys of " + std::to_string(s.key_dim) + " values are impossible");
   }
@@ -427,7 +428,7 @@ void Decoder::attend_gated(int index, const float* qkv, const std::vector<Place>
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
   const std::vector<float>& sinks = layer.vector(VectorRole::SINKS);
-  const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data()};
+  const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data(), s.bidirectional};
   attend(*cache_, s.has_keys() ? index : s.keys_of, attention, places, qkv, s.input_width(), attention_.data(), *threads_);
   if (!s.gated) return;
   for_rows(static_cast<int>(places.size()), [&](int i) {
@@ -725,6 +726,26 @@ void Decoder::check_order(const std::vector<Place>& places) const {
   }
 }
 
+bool Decoder::is_bidirectional() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) { return layer.shape.bidirectional; });
+}
+
+// Tells each row where its text ends. All of a text must be there: its rows one after the other, from position 0 on.
+std::vector<Place> Decoder::whole_texts(std::vector<Place> places) const {
+  std::vector<bool> found(sizes_.slots);
+  const size_t n = places.size();
+  for (size_t first = 0, end = 0; first < n; first = end) {
+    const int slot = places[first].slot;
+    while (end < n && places[end].slot == slot && places[end].position == static_cast<int>(end - first)) end++;
+    if (end == first || found[slot]) {
+      throw std::out_of_range("the rows of slot " + std::to_string(slot) + " are not a whole text");
+    }
+    found[slot] = true;
+    for (size_t i = first; i < end; i++) places[i].end = static_cast<int>(end - first);
+  }
+  return places;
+}
+
 // The last layer that keeps something of sequences.
 int Decoder::last_state() const {
   int last = static_cast<int>(layers_.size()) - 1;
@@ -732,8 +753,9 @@ int Decoder::last_state() const {
   return last;
 }
 
-void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count, float* inputs) {
-  check(places, first, count);
+void Decoder::forward(float* x, const std::vector<Place>& rows, int first, int count, float* inputs) {
+  check(rows, first, count);
+  const std::vector<Place> places = is_bidirectional() ? whole_texts(rows) : rows;
   if (sizes_.layer_input > 0 && inputs == nullptr) throw std::invalid_argument("the layers' inputs are missing");
   if (places.empty()) return;
   const int hidden = sizes_.hidden, last = last_state();

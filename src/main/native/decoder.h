@@ -44,6 +44,7 @@ struct LayerShape {
   int kernel;        // tokens that the convolution of a delta net sees; 0: attention
   int key_dim;       // of a delta net's keys
   bool gated;        // the result of attention is multiplied with the sigmoid of a gate
+  bool bidirectional;  // a token also sees those after it; a text then runs in one call
   bool tiled;        // as of DeltaNet
   bool softmax_of_chosen;
   bool normalised;  // the weights of the chosen experts are divided by their sum
@@ -122,7 +123,7 @@ class Decoder {
   // Runs embedded tokens x [n, hidden] at their places through all layers, and adds their keys and values to the cache. Only
   // `count` rows from `first` on become the head's input: for the others, the last layer that keeps something computes this
   // alone. inputs: [n, layers · layer_input] of a second embedding, if the model has one; they are overwritten. Throws if a place
-  // is outside the cache or the weights are incomplete.
+  // is outside the cache, the weights are incomplete, or a layer that is bidirectional does not get whole texts.
   void forward(float* x, const std::vector<Place>& places, int first, int count, float* inputs = nullptr);
 
   // Computes logits [n, vocabulary] of x [n, hidden].
@@ -141,6 +142,8 @@ class Decoder {
   void check_layer(const Layer& layer) const;
   void check_delta(const Layer& layer) const;
   void check_order(const std::vector<Place>& places) const;
+  bool is_bidirectional() const;
+  std::vector<Place> whole_texts(std::vector<Place> places) const;
   void check(const std::vector<Place>& places, int first, int count);
   int last_state() const;
   void take(const float* x, int n, const std::vector<float>* norm);

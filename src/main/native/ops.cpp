@@ -175,7 +175,7 @@ void add_rope(Value* stack) {
 // `add_layer` in native_decoder.py passes the members in this order.
 void add_layer(Value* stack) {
   const Tensor target(stack[0]), integers(stack[1]), numbers(stack[2]);
-  check_elements(integers, 22, "integers");
+  check_elements(integers, 23, "integers");
   check_elements(numbers, 5, "numbers");
   const int64_t* at = integers.data<int64_t>();
   const double* number = numbers.data<double>();
@@ -184,7 +184,9 @@ void add_layer(Value* stack) {
                       &s.experts, &s.used_experts, &s.shared_width, &s.kernel, &s.key_dim}) {
     *member = integer(*at++);
   }
-  for (bool* member : {&s.gated, &s.tiled, &s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
+  for (bool* member : {&s.gated, &s.bidirectional, &s.tiled, &s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) {
+    *member = *at++ != 0;
+  }
   s.head_norm = enumerator<HeadNorm>(*at++);
   s.activation = enumerator<Activation>(*at++);
   for (float* member : {&s.scale, &s.cap, &s.residual_scale, &s.experts_scale}) *member = static_cast<float>(*number++);

@@ -325,6 +325,9 @@ class Decoder(Types, DecoderProgram):
         """Logits float32 [n, V] of x [n, H] after the last layer."""
         return self.project(self.norm(x, 2 * self.layers), 4 * self.layers, rule).float()
 
+    def last_normed(self, x: Tensor) -> Tensor:
+        return self.norm(x, 2 * self.layers).float()
+
     def head(self, x: Tensor) -> Tensor:
         return self.logits(x, layouts.ROW_BY_ROW if self.deterministic else layouts.BY_ROWS)
 

@@ -95,6 +95,11 @@ def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
     return len(kinds) - 1
 
 
+def concatenated(parts: List[Tensor]) -> Tensor:
+    """All rows, without a copy if there is one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def name(layer: int, role: str) -> str:
     return str(layer) + "." + role
 
@@ -150,7 +155,7 @@ class DenseDecoder(Types, DecoderProgram):
         self.spare = none
         self.length = 0
         # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and
-        # length of a growth; window, A / G and ring.
+        # length of a growth; window, A / G and ring, and 1 if tokens see those after them.
         self.cache_kinds = []
         self.rotation_kinds = []
         self.growth_kinds = []
@@ -439,7 +444,8 @@ class DenseDecoder(Types, DecoderProgram):
         else:
             keys, values = self.all_keys[kind][at], self.all_values[kind][at]
         if d.kernel == 0:
-            sight = kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads), float(d.ring)])
+            kind_of_sight = [float(d.window), float(d.heads // d.kv_heads), float(d.ring), float(int(d.bidirectional))]
+            sight = kind_of(self.sight_kinds, kind_of_sight)
         if d.rope >= 0:
             rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
             if rotation == len(self.turns):
@@ -567,7 +573,7 @@ class DenseDecoder(Types, DecoderProgram):
             turned = turns[:, 0] * self.unturned[i]
             rotations.append(turned.addcmul_(turns[:, 1], self.quarter_turns[i]).to(self.compute_dtype))
         cells: List[Tensor] = []
-        for _window, _group, size in self.sight_kinds:
+        for _window, _group, size, _both in self.sight_kinds:
             ring = int(size)
             if ring > 0:
                 cells.append(torch.where(positions == self.max_length, ring, positions % ring))
@@ -737,7 +743,7 @@ class DenseDecoder(Types, DecoderProgram):
         """
         masks: List[Tensor] = []
         last = positions.view(-1, 1, 1, 1)
-        for window, group, size in self.sight_kinds:
+        for window, group, size, _both in self.sight_kinds:
             ring = int(size)
             if ring > 0 and length > ring:
                 shape = [positions.size(0), 1, int(group), ring]
@@ -762,6 +768,16 @@ class DenseDecoder(Types, DecoderProgram):
         unseen = places > last
         if window > 0:
             unseen = unseen.logical_or_(places <= last - window)
+        return self.hidden_places(shape, unseen)
+
+    def mask_of_text(self, shape: List[int], places: Tensor, last: Tensor, window: int) -> Tensor:
+        """As `mask`, for the rows of a whole text, which also see those after them."""
+        unseen = (places >= last.size(0)).expand(last.size(0), 1, -1)
+        if window > 0:
+            unseen = unseen.logical_or((places - last).abs() >= window)
+        return self.hidden_places(shape, unseen)
+
+    def hidden_places(self, shape: List[int], unseen: Tensor) -> Tensor:
         return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(unseen, -30000.0)
 
     def decode_attention(
@@ -832,13 +848,7 @@ class DenseDecoder(Types, DecoderProgram):
                 qk, v, gates = self.attention_inputs(x, layer, turns)
                 cells = turns.cells[layer.sight]
                 all = [self.decode_attention(qk[:n], v[:n], layer, cells[:n], length, masks)]
-                first = n
-                for i, place in enumerate(self.chunk_places):
-                    slot, start, chunk_length = place
-                    last = first + chunk_length
-                    own = cells[first:last]
-                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, own, chunk_masks[i]))
-                    first = last
+                all += self.attention_of_parts(qk[n:], v[n:], layer, cells[n:], self.chunk_places, chunk_masks)
                 attention = torch.cat(all)
             self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, self.deterministic)
@@ -851,11 +861,16 @@ class DenseDecoder(Types, DecoderProgram):
         if rows.size(0) == n:
             return self.delta_steps(rows, layer, positions, real)
         all = [self.delta_steps(rows[:n], layer, positions, real)]
-        first = n
-        for slot, start, chunk_length in self.chunk_places:
-            all.append(self.delta_prompt(rows[first : first + chunk_length], layer, slot, start))
-            first += chunk_length
-        return torch.cat(all)
+        return torch.cat(all + self.delta_of_parts(rows[n:], layer, self.chunk_places))
+
+    def delta_of_parts(self, rows: Tensor, layer: DenseLayer, places: List[List[int]]) -> List[Tensor]:
+        """Of parts of prompts, whose rows are one after the other."""
+        all: List[Tensor] = []
+        first = 0
+        for slot, start, length in places:
+            all.append(self.delta_prompt(rows[first : first + length], layer, slot, start))
+            first += length
+        return all
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)
@@ -889,13 +904,17 @@ class DenseDecoder(Types, DecoderProgram):
         where the chunk does, and begin with the window of its first row, unless the ring is full."""
         masks: List[Tensor] = []
         last = self.places[start : start + n].view(n, 1, 1)
-        for size, a_group, kept in self.sight_kinds:
+        for size, a_group, kept, both in self.sight_kinds:
             window, group, ring = int(size), int(a_group), int(kept)
             first = max(0, start + 1 - window) // 64 * 64 if window > 0 else 0
             places = self.places[first : self.bucket(start + n)]
             if ring > 0 and self.bucket(start + n) > ring:
                 places = self.held(last[n - 1, 0], ring)
-            mask = self.mask([n, group, places.size(0)], places, last, window)
+            shape = [n, group, places.size(0)]
+            if both > 0.0:
+                mask = self.mask_of_text(shape, places, last, window)
+            else:
+                mask = self.mask(shape, places, last, window)
             masks.append(mask.view(1, 1, n * group, places.size(0)))
         return masks
 
@@ -920,22 +939,45 @@ class DenseDecoder(Types, DecoderProgram):
         k, v = keys[first:last].transpose(0, 1).unsqueeze(0), values[first:last].transpose(0, 1).unsqueeze(0)
         return self.attend(q, k, v, mask, layer).view(n, -1)
 
+    def attention_of_parts(
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, places: List[List[int]], masks: List[List[Tensor]]
+    ) -> List[Tensor]:
+        """Of parts of prompts, whose rows are one after the other."""
+        all: List[Tensor] = []
+        first = 0
+        for i, place in enumerate(places):
+            slot, start, length = place
+            last = first + length
+            own = cells[first:last]
+            all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, own, masks[i]))
+            first = last
+        return all
+
     def run_chunk(self, tokens: Tensor, slot: int, start: int, first: int) -> Tensor:
-        n = tokens.size(0)
-        x, turns = self.embed(tokens), self.turned_by(self.places[start : start + n])
-        masks = self.prefill_masks(start, n)
+        return self.run_parts(tokens, [[slot, start, tokens.size(0)]])[first:]
+
+    def run_parts(self, tokens: Tensor, places: List[List[int]]) -> Tensor:
+        own_places: List[Tensor] = []
+        masks: List[List[Tensor]] = []
+        for _slot, start, length in places:
+            own_places.append(self.places[start : start + length])
+            masks.append(self.prefill_masks(start, length))
+        x, turns = self.embed(tokens), self.turned_by(concatenated(own_places))
         inputs = self.layer_inputs(tokens, x) if self.layer_input > 0 else x
         for index, layer in enumerate(self.run_layers):
             gates = self.no_gates
             if layer.described.kernel > 0:
-                attention = self.delta_prompt(self.first_product(x, layer), layer, slot, start)
+                attention = concatenated(self.delta_of_parts(self.first_product(x, layer), layer, places))
             else:
                 qk, v, gates = self.attention_inputs(x, layer, turns)
-                attention = self.prefill_attention(qk, v, layer, slot, start, turns.cells[layer.sight], masks)
+                attention = concatenated(self.attention_of_parts(qk, v, layer, turns.cells[layer.sight], places, masks))
             self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, False)
             self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
-        return x[first:]
+        return x
+
+    def last_normed(self, x: Tensor) -> Tensor:
+        return self.norm(x).float() * self.output_norm
 
     # Slots.
 

@@ -92,6 +92,7 @@ class NativeDecoder(DecoderProgram):
         self.rows_are_independent = True
         self.native = torch.zeros([1], dtype=torch.int64)
         self.no_inputs = torch.zeros(0)
+        self.output_norm = torch.zeros(0)  # [H], once more for vectors of texts
         self.stored_bytes = 0
 
     # Loading.
@@ -116,7 +117,8 @@ class NativeDecoder(DecoderProgram):
     def add_native_layer(self, d: Layer) -> None:
         """In the order in which ops.cpp reads the members."""
         integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.ring, d.keys_of, d.rope, d.growth_length, d.width]
-        integers += [d.experts, d.used_experts, d.shared_width, d.kernel, d.key_dim, int(d.gated), int(d.tiled)]
+        integers += [d.experts, d.used_experts, d.shared_width, d.kernel, d.key_dim, int(d.gated)]
+        integers += [int(d.bidirectional), int(d.tiled)]
         integers += [int(d.norms != "after"), int(d.norms != "before")]
         integers += [int(d.softmax_of_chosen), int(d.normalised)]
         integers += [self.head_norms.index(d.head_norm), self.activations.index(d.activation)]
@@ -135,6 +137,7 @@ class NativeDecoder(DecoderProgram):
         torch.ops.llmworker.put_vector(self.native, layer, self.vector_roles.index(role), values.contiguous())
 
     def add_output_norm(self, weights: Tensor) -> None:
+        self.output_norm = weights
         self.add_vector(program.HEAD, "output_norm", weights)
 
     @torch.jit.export
@@ -238,6 +241,17 @@ class NativeDecoder(DecoderProgram):
         """The layers behind the last keys and values are only computed for the rows from `first` on."""
         n = tokens.size(0)
         return self.run(tokens, torch.full([n], slot), self.places[start : start + n], first, n - first)[first:]
+
+    def run_parts(self, tokens: Tensor, places: List[List[int]]) -> Tensor:
+        all_slots: List[Tensor] = []
+        all_positions: List[Tensor] = []
+        for slot, start, length in places:
+            all_slots.append(torch.full([length], slot))
+            all_positions.append(self.places[start : start + length])
+        return self.run(tokens, torch.cat(all_slots), torch.cat(all_positions), 0, tokens.size(0))
+
+    def last_normed(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(1, True) + self.epsilon) * self.output_norm
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:

@@ -16,8 +16,8 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
-step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered decode_logits
-clear_chunks copy_slot copy_state swap_slots clear_slot
+put_projection step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
+decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
@@ -46,6 +46,7 @@ class Layer(NamedTuple):
     growth_length: int
     head_norm: str  # none, each or whole
     gated: bool  # the result of attention is multiplied with the sigmoid of a gate
+    bidirectional: bool  # a token also sees those after it; a text then runs in one call
     kernel: int  # tokens that the convolution of a delta net sees; 0: attention
     key_dim: int  # of a head of a delta net's keys
     tiled: bool  # value head i of a delta net belongs to key head i % kv_heads; otherwise neighbours share one
@@ -75,6 +76,7 @@ class DecoderProgram(torch.nn.Module):
 
     described: List[Layer]
     ropes: List[Rope]
+    projections: List[Tensor]
     chunk_ids: List[int]
     chunk_places: List[List[int]]
 
@@ -91,6 +93,8 @@ class DecoderProgram(torch.nn.Module):
         self.layers = 0
         self.described = []
         self.ropes = []
+        # What vectors of texts are multiplied with, one after the other: [out, in] float32.
+        self.projections = []
         self.hidden = 0
         self.vocabulary = 0
         self.slots = 0
@@ -187,6 +191,7 @@ class DecoderProgram(torch.nn.Module):
         growth_length: int,
         head_norm: str,
         gated: bool,
+        bidirectional: bool,
         kernel: int,
         key_dim: int,
         tiled: bool,
@@ -215,6 +220,7 @@ class DecoderProgram(torch.nn.Module):
             growth_length,
             head_norm,
             gated,
+            bidirectional,
             kernel,
             key_dim,
             tiled,
@@ -324,6 +330,14 @@ class DecoderProgram(torch.nn.Module):
         raise NotImplementedError
 
     @torch.jit.export
+    def put_projection(self, parts: List[Tensor], types: List[int], rows: List[int]) -> None:
+        """The next matrix that vectors of texts are multiplied with. parts, types, rows: as of `put_matrix`"""
+        own: List[Tensor] = []
+        for i in range(len(parts)):
+            own.append(unpack(parts[i].to(self.device).view(rows[i], -1), types[i]).float())
+        self.projections.append(torch.cat(own))
+
+    @torch.jit.export
     def build(self) -> None:
         """Ends loading."""
         raise NotImplementedError
@@ -366,6 +380,22 @@ class DecoderProgram(torch.nn.Module):
 
         Returns what the head takes of the rows from `first` on, [n - first, …].
         """
+        raise NotImplementedError
+
+    def run_parts(self, tokens: Tensor, places: List[List[int]]) -> Tensor:
+        """Runs parts of sequences, tokens [n] together, through the model. places: the slot, start and length of each part.
+
+        Returns what the head takes of all rows, [n, …].
+        """
+        rows: List[Tensor] = []
+        first = 0
+        for slot, start, length in places:
+            rows.append(self.run_chunk(tokens[first : first + length], slot, start, 0))
+            first += length
+        return torch.cat(rows)
+
+    def last_normed(self, x: Tensor) -> Tensor:
+        """What the norm before the head makes of rows, [n, H] float32."""
         raise NotImplementedError
 
     def head(self, x: Tensor) -> Tensor:
@@ -535,6 +565,34 @@ class DecoderProgram(torch.nn.Module):
         if all_rows:
             return self.head_of_prompt(self.run_chunk(tokens, slot, start, 0)).to("cpu")
         return self.head(self.run_chunk(tokens, slot, start, len(ids) - 1)).to("cpu")
+
+    # Vectors of texts.
+
+    @torch.jit.export
+    def encode(self, ids: List[int], places: List[List[int]], summed: bool) -> Tensor:
+        """Runs parts of texts through the model in one step: float32 [parts, H] on the host.
+
+        ids: the tokens of all parts; places: the slot, start and length of each. Positions before a start are in the cache.
+        summed: of each part the sum of its rows, or else its last row
+        """
+        rows = self.last_normed(self.run_parts(self.upload([torch.tensor(ids)])[0], places))
+        found: List[Tensor] = []
+        first = 0
+        for _slot, _start, length in places:
+            first += length
+            found.append(rows[first - length : first].sum(0) if summed else rows[first - 1])
+        return torch.stack(found).to("cpu")
+
+    @torch.jit.export
+    def project_vectors(self, vectors: List[float]) -> Tensor:
+        """Vectors [n · H] times all projections: [n, …] on the host. One by one, so that none depends on the others."""
+        found: List[Tensor] = []
+        for row in torch.tensor(vectors, dtype=torch.float32).view(-1, self.hidden).to(self.device).unbind(0):
+            x = row
+            for matrix in self.projections:
+                x = torch.mv(matrix, x)
+            found.append(x)
+        return torch.stack(found).to("cpu")
 
     # Slots.
 

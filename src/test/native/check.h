@@ -100,6 +100,7 @@ void test_matrices();
 void test_products();
 void test_attention();
 void test_decoder();
+void test_texts();
 void test_ring();
 void test_states();
 void test_threads();

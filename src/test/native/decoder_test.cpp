@@ -52,18 +52,20 @@ struct Kept {
   }
 
   // Attention of one query, by plain loops: [dim].
-  std::vector<double> attend(const float* q, int slot, int position, int query_head) const {
+  std::vector<double> attend(const float* q, int slot, int position, int end, int query_head) const {
     const int head = query_head / (shape.heads / shape.kv_heads);
     const int first = shape.window == 0 ? 0 : std::max(0, position + 1 - shape.window);
-    std::vector<double> scores(position + 1), out(shape.dim, 0.0);
+    int last = position;
+    if (shape.bidirectional) last = shape.window == 0 ? end - 1 : std::min(end - 1, position + shape.window - 1);
+    std::vector<double> scores(last + 1), out(shape.dim, 0.0);
     double sum = shape.sinks == nullptr ? 0.0 : std::exp(double{shape.sinks[query_head]});
-    for (int p = first; p <= position; p++) {
+    for (int p = first; p <= last; p++) {
       double score = 0.0;
       for (int d = 0; d < shape.dim; d++) score += double{q[d]} * keys[place(slot, p, head) + d];
       if (shape.cap > 0) score = shape.cap * std::tanh(score / shape.cap);
       sum += scores[p] = std::exp(score);
     }
-    for (int p = first; p <= position; p++) {
+    for (int p = first; p <= last; p++) {
       for (int d = 0; d < shape.dim; d++) out[d] += scores[p] / sum * values[place(slot, p, head) + d];
     }
     return out;
@@ -79,18 +81,21 @@ void check_attention(const Kept& kept, const int (&slots)[3], Threads& threads, 
   const int n = static_cast<int>(PLACES.size()), stride = (s.heads + 2 * s.kv_heads) * s.dim;
   const std::vector<float> q = normal(random, static_cast<size_t>(n) * stride, 0.5f);
   std::vector<float> out(static_cast<size_t>(n) * s.heads * s.dim);
-  attend(kept.cache, 1, s, PLACES, q.data(), stride, out.data(), threads);
+  std::vector<Place> places = PLACES;
+  constexpr int ENDS[] = {513, 600, Kept::LENGTH};
+  for (Place& place : places) place.end = ENDS[place.slot];
+  attend(kept.cache, 1, s, places, q.data(), stride, out.data(), threads);
   for (int i = 0; i < n; i++) {
     for (int h = 0; h < s.heads; h++) {
-      const auto expected = kept.attend(q.data() + static_cast<size_t>(i) * stride + h * s.dim, slots[PLACES[i].slot],
-                                        PLACES[i].position, h);
+      const auto expected = kept.attend(q.data() + static_cast<size_t>(i) * stride + h * s.dim, slots[places[i].slot],
+                                        places[i].position, places[i].end, h);
       const float* found = out.data() + (static_cast<size_t>(i) * s.heads + h) * s.dim;
       for (int d = 0; d < s.dim; d++) {
         check(std::abs(found[d] - expected[d]) < 2e-5, "attention of row " + std::to_string(i) + " is wrong");
       }
     }
     std::vector<float> alone(static_cast<size_t>(s.heads) * s.dim);
-    attend(kept.cache, 1, s, {PLACES[i]}, q.data() + static_cast<size_t>(i) * stride, stride, alone.data(), threads);
+    attend(kept.cache, 1, s, {places[i]}, q.data() + static_cast<size_t>(i) * stride, stride, alone.data(), threads);
     check(std::memcmp(alone.data(), out.data() + i * alone.size(), 4 * alone.size()) == 0,
           "attention of row " + std::to_string(i) + " depends on the others");
   }
@@ -157,7 +162,7 @@ std::vector<LayerShape> layer_shapes() {
 }
 
 // A decoder with random weights of all formats.
-std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
+std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads, const std::vector<LayerShape>& shapes = layer_shapes()) {
   Random random(5);
   auto decoder = std::make_unique<Decoder>(SIZES, 1e-5f, cache, threads);
   int next = 0;
@@ -176,7 +181,6 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
     for (int i = 0; i < turning / 2; i++) rope.frequencies.push_back(std::pow(10000.0, -2.0 * i / turning));
     decoder->add_rope(rope);
   }
-  const std::vector<LayerShape> shapes = layer_shapes();
   for (const LayerShape& s : shapes) decoder->add_layer(s);
   decoder->allocate();
   for (int layer = 0; layer < static_cast<int>(shapes.size()); layer++) {
@@ -250,7 +254,8 @@ void test_attention() {
   for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16}) {
     const float sinks[] = {0.5f, -3.0f, 2.0f, 7.0f, 0.0f, 1.0f};
     for (Attention shape : {Attention{1, 1, 8}, {6, 2, 24}, {9, 3, 64}, {5, 1, 16}, {6, 2, 24, 1}, {4, 2, 16, 100}, {2, 1, 8, 256},
-                            {6, 3, 16, 0, 2.0f}, {6, 3, 16, 300, 0, sinks}, {5, 1, 32, 12, 3.0f, sinks}}) {
+                            {6, 3, 16, 0, 2.0f}, {6, 3, 16, 300, 0, sinks}, {5, 1, 32, 12, 3.0f, sinks}, {6, 2, 24, 0, 0, nullptr, true},
+                            {4, 2, 16, 100, 2.0f, nullptr, true}, {5, 1, 16, 300, 0, sinks, true}}) {
       Kept kept(type, shape, random);
       check_attention(kept, {0, 1, 2}, threads, random);
       kept.cache.swap(0, 2);
@@ -281,6 +286,33 @@ void test_decoder() {
     check(std::equal(last.begin(), last.end(), whole.end() - VOCABULARY), "logits depend on which rows are wanted");
     decoder->forward(rows.data(), places, 0, 0);
     decoder->forward(rows.data(), {}, 0, 0);
+  }
+}
+
+// Of layers whose tokens see those after them, a call must have whole texts. Others do not change a text by a bit.
+void test_texts() {
+  std::vector<LayerShape> shapes(3, plain_layer());
+  for (LayerShape& s : shapes) s.bidirectional = true;
+  shapes[1].window = 9;
+  Random random(9);
+  const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
+  const auto decoder = random_decoder(CacheType::F32, 2, shapes);
+  const auto run = [&](const std::vector<Place>& places, int first, int count) {
+    std::vector<float> rows = x;
+    decoder->forward(rows.data(), places, first, count);
+    return std::vector<float>(rows.begin() + size_t(first) * SIZES.hidden, rows.begin() + size_t(first + count) * SIZES.hidden);
+  };
+  std::vector<Place> places;
+  for (int i = 0; i < 70; i++) places.push_back({i < 50 ? 2 : 0, i < 50 ? i : i - 50});
+  const std::vector<float> together = run(places, 0, 70);
+  check(run({places.begin(), places.begin() + 50}, 0, 50) == std::vector<float>(together.begin(), together.begin() + 50 * SIZES.hidden),
+        "a text depends on the others");
+  check(run(places, 49, 1) == std::vector<float>(together.begin() + 49 * SIZES.hidden, together.begin() + 50 * SIZES.hidden),
+        "a row depends on which rows are wanted");
+  check(run({places.begin(), places.begin() + 49}, 0, 1) != std::vector<float>(together.begin(), together.begin() + SIZES.hidden),
+        "a token does not see those after it");
+  for (const std::vector<Place>& part : {std::vector<Place>{{0, 1}}, {{0, 0}, {0, 2}}, {{0, 0}, {0, 0}}, {{0, 0}, {1, 0}, {0, 1}}}) {
+    check_throws<std::out_of_range>("not a whole text", [&] { run(part, 0, 1); });
   }
 }
 
@@ -404,6 +436,8 @@ void test_errors() {
   refused("impossible", [](LayerShape& s) { s.shared_width = 32; });
   refused("impossible", [](LayerShape& s) { s.ring = 256; });
   refused("impossible", [](LayerShape& s) { s.window = 300, s.ring = 256; });
+  refused("impossible", [](LayerShape& s) { s.bidirectional = true, s.window = 9, s.ring = 256; });
+  refused("impossible", [](LayerShape& s) { s.bidirectional = true, s.kernel = 4, s.key_dim = 16; });
   refused("impossible", [](LayerShape& s) { s.kernel = 4, s.key_dim = 12; });
   refused("at least 1", [](LayerShape& s) { s.kernel = 4; });
   refused("too long", [](LayerShape& s) { s.kernel = 4, s.key_dim = 1 << 30; });

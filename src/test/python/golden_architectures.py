@@ -1,10 +1,10 @@
-"""Writes src/test/resources/golden/architectures.json and safetensors.json: what transformers makes of tiny models of
-each architecture in float32, and what llama.cpp's converter makes of their files.
+"""Writes src/test/resources/golden/architectures.json, safetensors.json and vectors.json: what transformers makes of tiny
+models of each architecture in float32, and what llama.cpp's converter makes of their files.
 
     python src/test/python/golden_architectures.py LLAMA_CPP [NAME…]    # torch, transformers 5, gguf; llama.cpp's source
 
 A case has the metadata of a GGUF file or the `config.json` of a folder, its tensors, the ids of a prompt, the logits
-after it and the greedy continuation. With names, only the cases whose names begin with one of them are run, and nothing
+after it and the greedy continuation; or those of some texts, and their vectors. With names, only the cases whose names begin with one of them are run, and nothing
 is written.
 
 The weights are not written down: `value` says what they are, here and in GoldenWeights. The metadata and the tensors'
@@ -116,17 +116,25 @@ class Converter:
 
         self.gguf, self.class_of, self.read_config = gguf, conversion.get_model_class, ModelBase.load_hparams
 
-    def convert(self, folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
-        """The metadata and the tensors of the GGUF file."""
+    def convert(self, folder: Path, answers=None) -> tuple[dict, dict[str, np.ndarray]]:
+        """The metadata and the tensors of the GGUF file. answers: of a reranker, the tokens of yes and no"""
         model = self.class_of(self.read_config(folder, False)["architectures"][0])
         # This is all that needs a tokenizer. One class hands everything to one that it holds.
         for kind in [model, getattr(model, "Ministral3Model", model)]:
             kind.set_vocab = lambda self: None
             # As with `--no-mtp`: the tiny models predict no further tokens.
             kind.no_mtp = True
+        if answers:
+            model._is_qwen3_reranker = lambda self: True
+            model._find_rerank_config = lambda self: self.__dict__.update(is_rerank=True, token_true_id=answers[0], token_false_id=answers[1])
+        elif hasattr(model, "_is_qwen3_reranker"):
+            model._is_qwen3_reranker = lambda self: False
         file = folder / "model.gguf"
+        # The class keeps what an earlier model had.
+        model.module_paths, model.dense_features_dims = [], {}
         with torch.inference_mode():
-            model(folder, self.gguf.LlamaFileType.ALL_F32, file, eager=True).write()
+            dense = (folder / "modules.json").exists()
+            model(folder, self.gguf.LlamaFileType.ALL_F32, file, eager=True, sentence_transformers_dense_modules=dense).write()
         reader = self.gguf.GGUFReader(file)
         fields = {key: field.contents() for key, field in reader.fields.items()}
         metadata = {
@@ -146,6 +154,9 @@ class Case:
     gguf, hub: whether there is a case of this kind
     mxfp4: whether the experts of the safetensors file are in MXFP4, as gpt-oss is published
     """
+
+    # Of a reranker, the tokens of yes and no.
+    answers = None
 
     def __init__(self, name, family, *, dtype="F32", edit=None, gguf=True, hub=True, mxfp4=False, **config):
         self.name, self.family, self.dtype, self.edit, self.gguf, self.hub = name, family, dtype, edit, gguf, hub
@@ -236,7 +247,7 @@ class Case:
             places, at = numbered(dict(sorted(shapes.items(), key=lambda named: not named[0].endswith("A_log"))), 4)
             decays = {name: w.log() if name.endswith("A_log") else w for name, w in places.items()}
             self.write(folder, decays, published=True)
-            metadata, found = converter.convert(folder)
+            metadata, found = converter.convert(folder, self.answers)
             found = {name: (-w).round() if name.endswith("ssm_a") else w for name, w in found.items()}
             flat, described, factors = np.zeros(at, dtype=np.float32), {}, {}
             for name, numbers in found.items():
@@ -250,7 +261,7 @@ class Case:
                 described[name] = [base, scale, *numbers.shape[::-1]]
             state = {n: torch.from_numpy(flat[(w / 4).long().numpy()]).view(shapes[n]) for n, w in places.items()}
             self.write(folder, state, published=True)
-            for name, numbers in converter.convert(folder)[1].items():
+            for name, numbers in converter.convert(folder, self.answers)[1].items():
                 if not name.startswith("rope_"):
                     base, scale = described[name][:2]
                     chosen = value(name, numbers.size, base, scale)
@@ -258,6 +269,88 @@ class Case:
                     assert np.allclose(numbers.ravel(), chosen, rtol=rounded, atol=0), name
             self.write(folder, state)
             return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
+
+
+class Vectors(Case):
+    """A tiny model that makes vectors of texts, as sentence-transformers saves it.
+
+    pooling: mean or lasttoken
+    dense: the sizes of what the matrices after it make
+    answers: the tokens of yes and no of a reranker, whose vectors are their logits
+    """
+
+    def __init__(self, name, family, *, pooling="lasttoken", dense=(), answers=None, **more):
+        super().__init__(name, family, **more)
+        self.pooling, self.dense, self.answers = pooling, dense, answers
+
+    def model_class(self):
+        if self.answers:
+            return super().model_class()
+        return getattr(transformers, self.family + ("TextModel" if self.family == "Gemma3" else "Model"))
+
+    def config_json(self) -> dict:
+        config = super().config_json()
+        if self.family == "Gemma3":
+            config["architectures"] = ["Gemma3TextModel"]
+        return config
+
+    def shapes(self) -> dict[str, list[int]]:
+        sizes = [self.config.hidden_size, *self.dense]
+        dense = {f"{i + 2}_Dense/linear.weight": [sizes[i + 1], sizes[i]] for i in range(len(self.dense))}
+        return super().shapes() | dense
+
+    def write(self, folder: Path, state: dict[str, torch.Tensor], published=False) -> None:
+        super().write(folder, {name: w for name, w in state.items() if "/" not in name}, published)
+        if self.answers:
+            return
+        modules = ["", "1_Pooling"] + [f"{i + 2}_Dense" for i in range(len(self.dense))]
+        kinds = ["Transformer", "Pooling"] + ["Dense"] * len(self.dense)
+        listed = [{"path": path, "type": "sentence_transformers.models." + kind} for path, kind in zip(modules, kinds)]
+        (folder / "modules.json").write_text(json.dumps(listed))
+        (folder / "1_Pooling").mkdir(exist_ok=True)
+        mean = {"pooling_mode_mean_tokens": self.pooling == "mean", "pooling_mode_lasttoken": self.pooling == "lasttoken"}
+        (folder / "1_Pooling/config.json").write_text(json.dumps(mean))
+        for path in modules[2:]:
+            w = state[path + "/linear.weight"]
+            (folder / path).mkdir(exist_ok=True)
+            save_file({"linear.weight": w}, folder / path / "model.safetensors")
+            sizes = {"in_features": w.size(1), "out_features": w.size(0), "bias": False}
+            (folder / path / "config.json").write_text(
+                json.dumps(sizes | {"activation_function": "torch.nn.modules.linear.Identity"})
+            )
+
+    def run(self, folder: Path, described: dict) -> dict:
+        model = self.model_class().from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        texts = [[(7 * i * i + 3 * i + 5 * length) % VOCABULARY for i in range(length)] for length in [40, 7, 90]]
+        vectors = []
+        for ids in texts:
+            with torch.inference_mode():
+                out = model(torch.tensor([ids]), use_cache=False)
+            if self.answers:
+                vector = out.logits[0, -1, self.answers]
+            else:
+                rows = out.last_hidden_state[0]
+                vector = rows.mean(0) if self.pooling == "mean" else rows[-1]
+                for i in range(len(self.dense)):
+                    vector = load_file(folder / f"{i + 2}_Dense/model.safetensors")["linear.weight"].float() @ vector
+                vector = vector / vector.norm()
+            vectors.append([round(float(value), 6) for value in vector])
+        return {"name": self.name, **described, "texts": texts, "answers": self.answers or [], "vectors": vectors}
+
+
+def vector_cases() -> list[Case]:
+    small = dict(hidden_size=32, intermediate_size=64, tie_word_embeddings=True)
+    gemma = dict(small, head_dim=16, sliding_window=20, query_pre_attn_scalar=16, use_bidirectional_attention=True)
+    qwen = dict(small, head_dim=16, rope_parameters=rope(theta=1e6))
+    return [
+        Vectors("EmbeddingGemma", "Gemma3", pooling="mean", dense=(48, 32), num_hidden_layers=6, **gemma),
+        Vectors("EmbeddingGemma without matrices, in BF16", "Gemma3", pooling="mean", gguf=False, dtype="BF16", **gemma),
+        Vectors("Qwen3-Embedding", "Qwen3", **qwen),
+        Vectors("Qwen3-Embedding in BF16", "Qwen3", gguf=False, dtype="BF16", **qwen),
+        Vectors("Qwen3 with the mean", "Qwen3", pooling="mean", **qwen),
+        Vectors("Qwen3-Reranker", "Qwen3", gguf=False, answers=[11, 83], **qwen),
+        Vectors("Qwen3-Reranker, not tied", "Qwen3", answers=[83, 11], **qwen | {"tie_word_embeddings": False}),
+    ]
 
 
 class InternLm2(Case):
@@ -482,6 +575,10 @@ def main() -> None:
     if len(sys.argv) == 2:
         write("architectures.json", ggufs)
         write("safetensors.json", hubs)
+    vectors = [case for case in vector_cases() if len(sys.argv) == 2 or case.name.startswith(tuple(sys.argv[2:]))]
+    made = [case.gguf_file(converter) for case in vectors if case.gguf] + [case.safetensors() for case in vectors if case.hub]
+    if len(sys.argv) == 2:
+        write("vectors.json", made)
 
 
 def write(name: str, goldens: list[dict]) -> None:

@@ -23,6 +23,7 @@ PLAIN = dict(
     growth_length=1,
     head_norm="none",
     gated=False,
+    bidirectional=False,
     kernel=0,
     key_dim=0,
     tiled=False,

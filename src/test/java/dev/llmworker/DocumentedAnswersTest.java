@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -32,6 +33,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// The answers that README.md and docs/ show come from the starter model. The commands are read out of the pages and
 /// run: `$ curl localhost:8080/…` and `$ wscat --connect ws://localhost:8080/…`, each with the lines that follow it.
@@ -46,6 +49,7 @@ class DocumentedAnswersTest {
     private static final Pattern WSCAT = Pattern.compile("wscat --connect ws://localhost:8080(?<path>/\\S*)");
     private static final Pattern COPY = Pattern.compile("cp routes/examples/(\\w+)\\.camel\\.yaml routes/");
     private static final String PROMPT = "$ ";
+    private static final Set<String> OF_OTHER_TASKS = Set.of("/v1/embeddings", "/v1/rerank");
 
     private final Vertx vertx = Vertx.vertx();
     private Generator generator;
@@ -120,7 +124,7 @@ class DocumentedAnswersTest {
         var tried = 0;
         for (var sample : samples()) {
             var curl = CURL.matcher(sample.command());
-            if (curl.matches()) {
+            if (curl.matches() && !OF_OTHER_TASKS.contains(curl.group("path"))) {
                 var response = worker.post(curl.group("path"), curl.group("body"));
                 assertEquals(200, response.statusCode(), sample + " " + response.body());
                 assertAnswer(sample, String.join("\n", sample.shown()), response.body(), curl.group("body"));
@@ -152,6 +156,44 @@ class DocumentedAnswersTest {
             }
         }
         assertTrue(tried >= 2, tried + " commands were found");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/v1/embeddings, embed", "/v1/rerank, rerank"})
+    void whatAWorkerOfAnotherTaskIsShownToAnswerComes(String path, String task) throws Exception {
+        var environment = new HashMap<>(System.getenv());
+        environment.putAll(Map.of("TASK", task, "KERNELS", isNative ? "native" : "auto"));
+        var tried = 0;
+        try (var vectors = Engines.start(Settings.read(environment), vertx, new WorkerStats());
+                var other = RunningWorker.with(vectors)) {
+            Await.until("the model is loaded", () -> !(vectors.readiness() instanceof Readiness.Loading));
+            for (var sample : samples()) {
+                var curl = CURL.matcher(sample.command());
+                if (curl.matches() && curl.group("path").equals(path)) {
+                    var response = other.post(path, curl.group("body"));
+                    assertEquals(200, response.statusCode(), sample + " " + response.body());
+                    var shown = JSON.readTree(String.join("\n", sample.shown()));
+                    assertClose(shown, JSON.readTree(response.body()), sample.toString());
+                    tried++;
+                }
+            }
+        }
+        assertEquals(1, tried);
+    }
+
+    /// The numbers are near each other, because not every CPU rounds alike. Ids differ.
+    private static void assertClose(JsonNode shown, JsonNode came, String what) {
+        assertEquals(form(shown), form(came), what);
+        if (shown.isNumber()) {
+            assertEquals(shown.asDouble(), came.asDouble(), 0.01, what);
+        } else if (shown.isArray()) {
+            assertEquals(shown.size(), came.size(), what);
+            for (var i = 0; i < shown.size(); i++) {
+                assertClose(shown.get(i), came.get(i), what);
+            }
+        } else if (shown.isObject()) {
+            shown.properties().forEach(member -> assertClose(member.getValue(), came.get(member.getKey()), what));
+        }
     }
 
     /// Each `curl` and `wscat` to the worker that a page shows with an answer is one of those above.

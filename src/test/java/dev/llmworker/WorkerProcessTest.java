@@ -344,8 +344,8 @@ class WorkerProcessTest {
             if (at >= 0) {
                 assertTrue(
                         line.endsWith("routes: / /detokenize /generate /mcp /metrics /ping /stats /tokenize"
-                                + " /v1/chat/completions /v1/completions /v1/generations/{id}/cancel /v1/messages"
-                                + " /v1/messages/count_tokens /v1/models /v1/models/ /v1/responses"
+                                + " /v1/chat/completions /v1/completions /v1/embeddings /v1/generations/{id}/cancel /v1/messages"
+                                + " /v1/messages/count_tokens /v1/models /v1/models/ /v1/rerank /v1/responses"
                                 + " /v1/responses/{id} /v1/responses/{id}/cancel /v1/responses/{id}/input_items /ws"),
                         line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);

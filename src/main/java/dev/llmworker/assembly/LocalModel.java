@@ -1,6 +1,7 @@
 package dev.llmworker.assembly;
 
 import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.generation.Task;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.model.DecoderOptions;
@@ -64,13 +65,20 @@ public final class LocalModel {
         });
         try (var model = Architectures.open(located.file())) {
             stages.ended("its header");
+            var task = task(model);
             // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
             var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
             try {
                 progress.done();
+                var read = prompts.get();
                 var language = new LanguageModel(
-                        decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
+                        decoder,
+                        read.tokenizer(),
+                        read.encoder(),
+                        located.name(),
+                        task,
+                        task == Task.GENERATE ? null : ServedTask.encoder(task, decoder, model, read.tokenizer()));
                 stages.ended("waiting for the tokenizer");
                 check.get();
                 stages.ended("waiting for the checksum");
@@ -94,6 +102,13 @@ public final class LocalModel {
         try (var model = Architectures.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
         }
+    }
+
+    /// What a model is served as.
+    ///
+    /// @throws IllegalArgumentException if it cannot do what `TASK` says
+    public Task task(StoredModel model) throws ModelFileException {
+        return ServedTask.of(settings.get(SettingsTable.TASK), model);
     }
 
     public DecoderOptions options() {
@@ -144,7 +159,15 @@ public final class LocalModel {
                 Count.of(decoder.slots(), "slot"),
                 decoder.contextLength(),
                 decoder.kvCacheBytes() / 1_000_000);
-        LOG.info("try: curl {}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'", onThisMachine(url));
+        LOG.info(
+                "try: curl {}{}",
+                onThisMachine(url),
+                switch (model.task()) {
+                    case GENERATE -> "/generate -d '{\"prompt\":\"Tell me about load balancing\"}'";
+                    case EMBED -> "/v1/embeddings -d '{\"input\":\"Tell me about load balancing\"}'";
+                    case RERANK ->
+                        "/v1/rerank -d '{\"query\":\"load balancing\",\"documents\":[\"It spreads requests.\",\"A recipe.\"]}'";
+                });
     }
 
     /// The URL by which a program on this machine reaches the worker.

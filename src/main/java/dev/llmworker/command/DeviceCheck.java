@@ -2,6 +2,7 @@ package dev.llmworker.command;
 
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.generation.Task;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DeviceDescription;
 import dev.llmworker.model.check.DecoderSpeed;
@@ -52,6 +53,11 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
         }
         var local = new LocalModel(settings);
         var language = local.load();
+        if (language.task() != Task.GENERATE) {
+            language.decoder().close();
+            throw new SettingsException("--self-test compares what a model generates, and this one "
+                    + language.task().words() + "; set TASK=generate");
+        }
         try (var decoder = (TorchDecoder) language.decoder()) {
             var description = decoder.description();
             say("model", "%s (%s)", language.id(), description.architecture());

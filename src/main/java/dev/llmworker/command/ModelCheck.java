@@ -1,6 +1,7 @@
 package dev.llmworker.command;
 
 import dev.llmworker.assembly.LocalModel;
+import dev.llmworker.generation.Task;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.model.architecture.Architectures;
@@ -40,11 +41,12 @@ public final class ModelCheck {
         try {
             var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
             try (var stored = Architectures.open(located.file())) {
-                var options = new LocalModel(settings).options();
+                var local = new LocalModel(settings);
+                var options = local.options();
                 var summary = ModelSummary.of(stored, options);
                 TokenizerProbe.check(located.file());
                 var prompts = LocalModel.prompts(stored, settings.get(SettingsTable.TOOL_FORMAT));
-                report(located.name(), summary, prompts, out);
+                report(located.name(), summary, local.task(stored), prompts, out);
                 if (summary.device().equals("cpu")) {
                     line(out, "speed", speed(summary, options.threads()));
                 }
@@ -56,12 +58,14 @@ public final class ModelCheck {
         }
     }
 
-    private static void report(String name, ModelSummary summary, LocalModel.Prompts prompts, PrintStream out) {
+    private static void report(
+            String name, ModelSummary summary, Task task, LocalModel.Prompts prompts, PrintStream out) {
         var tokenizer = prompts.tokenizer();
         out.println(name + ": sound");
         line(out, "architecture", summary.architecture() + ", " + summary.sizes());
         line(out, "weights", summary.weights());
-        line(out, "served", "on " + summary.device() + " as " + summary.weightFormat());
+        var does = task == Task.GENERATE ? "" : "; " + task.words();
+        line(out, "served", "on " + summary.device() + " as " + summary.weightFormat() + does);
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
         line(out, "chat template", template(prompts.encoder().template()));
         line(out, "tool calls", prompts.encoder().tools());

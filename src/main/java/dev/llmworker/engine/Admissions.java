@@ -34,6 +34,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntFunction;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -379,6 +380,53 @@ final class Admissions {
         return beginning == ModelTokens.Beginning.TEXT && prompt instanceof Prompt.Raw(var text)
                 ? model.tokenizer().encodeWithControlTokens(text)
                 : encode(prompt, tools, model.prompts(), Integer.MAX_VALUE).ids();
+    }
+
+    /// The tokens of a text whose vector is wanted.
+    ///
+    /// @param name what errors call it
+    int[] textTokens(String name, String text) {
+        return ofText(name, most -> model.prompts().encodeRaw(text, most));
+    }
+
+    /// The tokens of a query, before those of a document.
+    int[] queryTokens(String instruction, String query) {
+        var tokenizer = model.tokenizer();
+        return ofText("query", most -> {
+            check(instruction, most);
+            check(query, most);
+            return RerankPrompt.query(tokenizer, instruction, query);
+        });
+    }
+
+    /// @param name what errors call it
+    int[] documentTokens(String name, String document) {
+        var tokenizer = model.tokenizer();
+        return ofText(name, most -> {
+            check(document, most);
+            return RerankPrompt.document(tokenizer, document);
+        });
+    }
+
+    /// Refuses a text that is certainly too long before it is encoded.
+    private void check(String text, int mostTokens) {
+        var fewest = text.length() > mostTokens ? model.tokenizer().fewestTokens(text) : 0;
+        if (fewest > mostTokens) {
+            throw new PromptTooLongException(fewest);
+        }
+    }
+
+    private int[] ofText(String name, IntFunction<int[]> encoding) {
+        var most = model.decoder().description().contextLength();
+        try {
+            return encoding.apply(most);
+        } catch (PromptTooLongException e) {
+            throw invalid(
+                    "context_exceeded",
+                    name + " is at least " + e.fewestTokens() + " tokens; this model takes at most " + most);
+        } catch (IllegalArgumentException e) {
+            throw invalid("invalid_prompt", name + ": " + e.getMessage());
+        }
     }
 
     /// The text of some tokens, with the names of control tokens.

@@ -1,17 +1,22 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.ModelTokens;
+import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.Share;
+import dev.llmworker.generation.Task;
+import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.Encoder;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
@@ -19,6 +24,7 @@ import dev.llmworker.text.tools.Tool;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -29,17 +35,19 @@ import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.BiPredicate;
+import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
+/// Generates in this process: one engine thread loads the model, then decodes for all sequences together. If the model
+/// is served for vectors, the thread runs texts instead.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
 /// prompts, those that a chat template renders, and those whose answer has a format, which it compiles. Only the engine
 /// thread touches the decoder.
-public final class InProcessGenerator implements Generator, ModelTokens {
+public final class InProcessGenerator implements Generator, ModelTokens, ModelVectors {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
@@ -82,7 +90,12 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         }
     }
 
-    private record Loaded(LanguageModel model, WaitingQueue waiting, Admissions admissions) {}
+    /// @param texts if the model makes vectors; otherwise it generates
+    private record Loaded(
+            LanguageModel model,
+            WaitingQueue waiting,
+            Admissions admissions,
+            @Nullable TextBatches texts) {}
 
     private InProcessGenerator(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
@@ -146,6 +159,21 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         return accepted instanceof LongPrompt prompt ? prompt.outcome() : accepted;
     }
 
+    /// @throws RefusedException if the model is served for another task
+    private Loaded readyFor(Task task) {
+        var current = ready();
+        var served = current.model.task();
+        if (served != task) {
+            throw new RefusedException(
+                    RefusedException.Reason.INVALID,
+                    "task_not_served",
+                    "this worker serves \"" + current.model.id() + "\", which " + served.words() + " (TASK="
+                            + served.name().toLowerCase(Locale.ROOT) + "); it does not serve "
+                            + task.name().toLowerCase(Locale.ROOT) + " requests");
+        }
+        return current;
+    }
+
     private Loaded ready() {
         var current = loaded;
         switch (readiness) {
@@ -166,7 +194,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     /// @param offer puts the sequence into the queue
     private Generation submit(
             GenerationRequest request, long submittedNanos, BiPredicate<WaitingQueue, Sequence> offer) {
-        var current = ready();
+        var current = readyFor(Task.GENERATE);
         var left = limits.timeout().minusNanos(clock.getAsLong() - submittedNanos);
         if (LongPrompts.isLong(request)) {
             return longPrompts.encode(encoding(request, submittedNanos, current, offer), left);
@@ -227,9 +255,78 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         if (prompt instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
             return conversations.submit(encoding);
         }
+        return encodedHere(encoding);
+    }
+
+    private static Future<int[]> encodedHere(Callable<int[]> encoding) {
         var here = new FutureTask<>(encoding);
         here.run();
         return here;
+    }
+
+    @Override
+    public void checkServes(Task task) {
+        var _ = readyFor(task);
+    }
+
+    @Override
+    public int dimensions() {
+        return encoder(ready()).dimensions();
+    }
+
+    @Override
+    public int vocabularySize() {
+        return ready().model.tokenizer().vocabularySize();
+    }
+
+    @Override
+    public int longestText() {
+        return contextLength();
+    }
+
+    @Override
+    public Future<int[]> encodeText(String name, String text) {
+        var admissions = readyFor(Task.EMBED).admissions;
+        return encoded(text.length(), () -> admissions.textTokens(name, text));
+    }
+
+    @Override
+    public Future<int[]> encodeQuery(String instruction, String query) {
+        var admissions = readyFor(Task.RERANK).admissions;
+        return encoded(instruction.length() + query.length(), () -> admissions.queryTokens(instruction, query));
+    }
+
+    @Override
+    public Future<int[]> encodeDocument(String name, String document) {
+        var admissions = readyFor(Task.RERANK).admissions;
+        return encoded(document.length(), () -> admissions.documentTokens(name, document));
+    }
+
+    private Future<int[]> encoded(int characters, Callable<int[]> encoding) {
+        return LongPrompts.isLong(characters) ? longPrompts.submit(encoding) : encodedHere(encoding);
+    }
+
+    private static Encoder encoder(Loaded current) {
+        return Objects.requireNonNull(current.model.encoder(), "the model makes no vectors");
+    }
+
+    @Override
+    public Answer<VectorEvent> vectors(List<int[]> texts) {
+        var current = ready();
+        var batches = Objects.requireNonNull(current.texts, "the model makes no vectors");
+        var request = new TextRequest(texts, limits.timeout().toNanos(), clock, _ -> throughput.ended());
+        throughput.began();
+        try (var present = Lease.of(throughput::withdrawn)) {
+            if (!batches.offer(request)) {
+                throw refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
+            }
+            present.keep();
+            return request;
+        }
+    }
+
+    private static int slots(Loaded current) {
+        return current.model.decoder().description().slots();
     }
 
     @Override
@@ -264,12 +361,8 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     }
 
     private RefusedException refusal(WaitingQueue waiting, Share share) {
-        if (waiting.isShut()) {
-            return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
-        }
-        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
-        var seconds = throughput.secondsFor(Math.max(1, waiting.size()), mostSeconds);
-        if (waiting.isShareUsedUp(share)) {
+        if (!waiting.isShut() && waiting.isShareUsedUp(share)) {
+            var seconds = retrySeconds(waiting.size());
             return new RefusedException(
                     RefusedException.Reason.LIMITED,
                     "share_used_up",
@@ -278,12 +371,25 @@ public final class InProcessGenerator implements Generator, ModelTokens {
                             + seconds + " s",
                     seconds);
         }
+        return refusal(waiting.isShut(), waiting.size(), waiting.limit());
+    }
+
+    private int retrySeconds(int waiting) {
+        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
+        return throughput.secondsFor(Math.max(1, waiting), mostSeconds);
+    }
+
+    private RefusedException refusal(boolean isShut, int waiting, int limit) {
+        if (isShut) {
+            return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
+        }
+        var seconds = retrySeconds(waiting);
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                (waiting.limit() == 0
+                (limit == 0
                                 ? "no slot is free and QUEUE_LIMIT is 0, so no request waits"
-                                : Count.of(waiting.limit(), "request") + (waiting.limit() == 1 ? " is" : " are")
+                                : Count.of(limit, "request") + (limit == 1 ? " is" : " are")
                                         + " already waiting, which is the limit")
                         + "; try again in " + seconds + " s",
                 seconds);
@@ -311,14 +417,19 @@ public final class InProcessGenerator implements Generator, ModelTokens {
                 var maskThreads = Executors.newFixedThreadPool(MASK_THREADS, MASK_THREAD)) {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
-            var scheduler =
-                    new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
-            stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
-            loaded =
-                    new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));
-            readiness = new Readiness.Ready();
-            listener.loaded(model);
-            decodeUntilClosed(scheduler, waiting, decoder);
+            var admissions = new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock);
+            var encoder = model.encoder();
+            if (encoder == null) {
+                var scheduler =
+                        new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
+                ready(new Loaded(model, waiting, admissions, null), waiting::size, listener);
+                runUntilClosed(new Decoding(scheduler, waiting), decoder);
+            } else {
+                var slots = decoder.description().slots();
+                var texts = new TextBatches(encoder, slots, waiting.limit(), clock, stats);
+                ready(new Loaded(model, waiting, admissions, texts), texts::waiting, listener);
+                runUntilClosed(texts, decoder);
+            }
         } catch (Throwable e) {
             // Without this the engine thread would be gone, and the worker would still look ready.
             failed(e);
@@ -328,12 +439,22 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         }
     }
 
+    private void ready(Loaded current, IntSupplier waiting, LoadListener listener) {
+        stats.recordReady(description(current.model.decoder().description(), current.waiting.limit()), waiting);
+        loaded = current;
+        readiness = new Readiness.Ready();
+        listener.loaded(current.model);
+    }
+
     private void failed(Throwable e) {
         readiness = new Readiness.Failed("the engine has failed");
         LOG.error("the engine failed and serves no further requests", e);
         var current = loaded;
         if (current != null) {
             current.waiting.shut().forEach(sequence -> sequence.finish(FinishReason.ERROR));
+            if (current.texts != null) {
+                current.texts.endAll(FinishReason.ERROR);
+            }
         }
     }
 
@@ -349,13 +470,13 @@ public final class InProcessGenerator implements Generator, ModelTokens {
                 queueLimit);
     }
 
-    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting, Decoder decoder) {
+    private void runUntilClosed(Work work, Decoder decoder) {
         var reason = FinishReason.CANCELLED;
         try {
             boolean more = false;
-            while (!closing && (more || awaitWork(waiting, decoder))) {
+            while (!closing && (more || awaitWork(work, decoder))) {
                 long begun = clock.getAsLong();
-                more = scheduler.step();
+                more = work.step();
                 stats.recordStep(clock.getAsLong() - begun);
                 letReadersRun();
             }
@@ -369,13 +490,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        try {
-            scheduler.endAll(reason);
-        } finally {
-            for (var sequence : waiting.shut()) {
-                sequence.finish(reason);
-            }
-        }
+        work.endAll(reason);
     }
 
     /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
@@ -387,11 +502,11 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         }
     }
 
-    private boolean awaitWork(WaitingQueue waiting, Decoder decoder) throws InterruptedException {
-        if (waiting.staysEmpty(limits.rest())) {
+    private boolean awaitWork(Work work, Decoder decoder) throws InterruptedException {
+        if (work.staysEmpty(limits.rest())) {
             decoder.rest();
         }
-        return waiting.awaitWork();
+        return work.awaitWork();
     }
 
     private void loadFailed(Throwable e, LoadListener listener) {

@@ -1,13 +1,29 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.Task;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.Encoder;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.PromptEncoder;
+import org.jspecify.annotations.Nullable;
 
-/// A model that is ready to generate: its decoder, and the conversion between text and token ids.
+/// A model that is ready: its decoder, and the conversion between text and token ids.
 ///
 /// @param id the name that clients use for it
-public record LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts, String id) {
+/// @param task what it is served as
+/// @param encoder makes the vectors of texts; null if the model generates
+public record LanguageModel(
+        Decoder decoder,
+        Tokenizer tokenizer,
+        PromptEncoder prompts,
+        String id,
+        Task task,
+        @Nullable Encoder encoder) {
+    /// A model that generates.
+    public LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts, String id) {
+        this(decoder, tokenizer, prompts, id, Task.GENERATE, null);
+    }
+
     /// A model with the name that its file gives.
     public LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts) {
         this(decoder, tokenizer, prompts, decoder.description().name());

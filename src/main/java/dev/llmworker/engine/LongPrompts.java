@@ -122,6 +122,10 @@ final class LongPrompts implements AutoCloseable {
                 >= LONG_CHARACTERS;
     }
 
+    static boolean isLong(long characters) {
+        return characters >= LONG_CHARACTERS;
+    }
+
     /// Whether something is compiled for the answer.
     static boolean hasFormat(GenerationRequest request) {
         var parts = request.parts();

@@ -59,7 +59,7 @@ public sealed interface GenerationEvent extends HeldEvent {
             int reasoningTokens,
             List<AnswerPart> parts,
             @Nullable String stopSequence)
-            implements GenerationEvent, RelayEvent {
+            implements GenerationEvent, RelayEvent, VectorEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
         }

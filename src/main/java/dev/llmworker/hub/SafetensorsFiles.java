@@ -23,6 +23,13 @@ final class SafetensorsFiles {
             "chat_template.jinja",
             "chat_template.json",
             "additional_chat_templates/tool_use.jinja",
+            // Of models that make vectors of texts, by sentence-transformers.
+            "modules.json",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+            "2_Dense/model.safetensors",
+            "3_Dense/config.json",
+            "3_Dense/model.safetensors",
             // What only other servers read, such as one of ENGINE_COMMAND.
             "tokenizer.model",
             "vocab.json",

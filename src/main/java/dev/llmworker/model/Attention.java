@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param heads of queries; a multiple of `kvHeads`
 /// @param headDim values of a head of queries, keys or values
-/// @param window how many positions a token sees, itself included; 0 is all of them
+/// @param window how many positions a token sees, itself included; 0 is all of them. On each side if `bidirectional`
 /// @param rope null if the layer does not know positions
 /// @param scale factor of the scores
 /// @param cap scores are bounded by `cap * tanh(score / cap)`; 0 is no bound
@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param gated whether the result is multiplied with the sigmoid of a gate, which is made beside the queries
 /// @param valuesNormed whether values have a norm too, without weights
 /// @param valuesAreKeys whether values are the keys as they are before norm and rotary positions
+/// @param bidirectional whether a token also sees those after it
 /// @param keysOf the earlier layer whose keys and values it reads; -1 if it has its own
 public record Attention(
         int heads,
@@ -35,6 +36,7 @@ public record Attention(
         boolean gated,
         boolean valuesNormed,
         boolean valuesAreKeys,
+        boolean bidirectional,
         int keysOf)
         implements Mixer {
     /// What [#keysOf] is if the layer has keys and values of its own.
@@ -71,6 +73,7 @@ public record Attention(
                 gated,
                 valuesNormed,
                 valuesAreKeys,
+                bidirectional,
                 keysOf);
     }
 
@@ -101,7 +104,7 @@ public record Attention(
     @Override
     public LayerState state(long positions) {
         var ring = new LayerState.Ring(keyWidth(), window);
-        return window > 0 && ring.pays(positions) ? ring : new LayerState.Full(keyWidth());
+        return window > 0 && !bidirectional && ring.pays(positions) ? ring : new LayerState.Full(keyWidth());
     }
 
     @Override
@@ -110,6 +113,7 @@ public record Attention(
                 + (hasKeys() ? ")" : " of an earlier layer)")
                 + (window == 0 ? "" : ", a window of " + window)
                 + (rope == null ? ", no positions" : "")
-                + (gated ? ", an output gate" : "");
+                + (gated ? ", an output gate" : "")
+                + (bidirectional ? ", in both directions" : "");
     }
 }

@@ -55,6 +55,7 @@ public record Layer(Mixer mixer, FeedForward feedForward, Norms norms, double re
                 && residualScale == 1
                 && !scaled
                 && !attention.gated()
+                && !attention.bidirectional()
                 && attention.window() == 0
                 && attention.rope() != null
                 && attention.rope().strength() == 1

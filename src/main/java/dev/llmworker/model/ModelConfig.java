@@ -66,6 +66,11 @@ public record ModelConfig(
                 .map(Attention.class::cast);
     }
 
+    /// Whether tokens see those after them. Such a model makes vectors of texts, and cannot generate.
+    public boolean isBidirectional() {
+        return attentions().anyMatch(Attention::bidirectional);
+    }
+
     /// What layers keep of a sequence, one by one. Those that read what an earlier one keeps are left out.
     ///
     /// @param positions that a slot holds

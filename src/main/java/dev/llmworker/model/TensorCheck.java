@@ -7,6 +7,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 
 /// Checks that a model has the tensors that the programs use, in the shapes that its metadata gives.
@@ -36,11 +38,21 @@ public final class TensorCheck {
     private static final String OUTPUT_NORM = "output_norm.weight";
     private static final String HEAD = "output.weight";
 
+    /// What embeddings are multiplied with, one after the other.
+    public static final List<String> PROJECTIONS =
+            List.of("dense_2.weight", "dense_3.weight", "dense_4.weight", "dense_5.weight");
+    /// The rows of the head that score a document: of yes, then of no.
+    public static final String SCORES = "cls.output.weight";
+    /// No known embedding has more than 8,192 values.
+    private static final long MOST_DIMENSIONS = 1 << 16;
+
     private TensorCheck() {}
 
     /// Refuses a tensor that the programs do not use: without it the model would write nonsense.
     public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
         var known = new HashSet<>(Set.of(EMBEDDING, OUTPUT_NORM, HEAD, ROPE_FACTORS, LONG_FACTORS, SHORT_FACTORS));
+        known.addAll(PROJECTIONS);
+        known.add(SCORES);
         for (var i = 0; i < config.layers().size(); i++) {
             var tensors = LayerTensors.of(model, config, i);
             known.addAll(tensors.shapes().keySet());
@@ -74,6 +86,26 @@ public final class TensorCheck {
         if (model.tensors().containsKey(HEAD)) {
             check(model, HEAD, config.hidden(), config.vocabulary());
         }
+        var columns = (long) config.hidden();
+        for (var projection : projections(model)) {
+            var rows = projection.rows();
+            if (rows > MOST_DIMENSIONS) {
+                throw projection.problem("has " + rows + " rows; the limit is " + MOST_DIMENSIONS);
+            }
+            shape(projection, columns, rows);
+            columns = rows;
+        }
+        if (model.tensors().containsKey(SCORES)) {
+            check(model, SCORES, config.hidden(), 2);
+        }
+    }
+
+    /// The matrices of [#PROJECTIONS] that the model has.
+    public static List<Tensor> projections(StoredModel model) {
+        return PROJECTIONS.stream()
+                .filter(model.tensors()::containsKey)
+                .map(name -> Objects.requireNonNull(model.tensors().get(name)))
+                .toList();
     }
 
     private static void check(StoredModel model, String name, long... expected) throws ModelFileException {

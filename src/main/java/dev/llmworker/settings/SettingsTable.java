@@ -20,6 +20,14 @@ public final class SettingsTable {
         OPENAI
     }
 
+    /// What the model is served as.
+    public enum Task {
+        AUTO,
+        GENERATE,
+        EMBED,
+        RERANK
+    }
+
     /// Whose cached prefixes a request may reuse.
     public enum PrefixSharing {
         KEY,
@@ -74,6 +82,8 @@ public final class SettingsTable {
 
     public static final Setting<String> MODEL = Setting.text(
             "MODEL", "", "GGUF file, folder, or Hugging Face id org/name[:file.gguf] (default: starter model)");
+    public static final Setting<Task> TASK = Setting.choice(
+            "TASK", Task.AUTO, Task.class, "generate, embed or rerank: what the model serves; auto: as its files say");
     public static final Setting<String> DEVICE = Setting.matching(
             "DEVICE",
             "auto",
@@ -267,6 +277,7 @@ public final class SettingsTable {
                     "Model",
                     List.of(
                             MODEL,
+                            TASK,
                             DEVICE,
                             DTYPE,
                             KV_CACHE_DTYPE,

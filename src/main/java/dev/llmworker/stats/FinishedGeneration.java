@@ -2,7 +2,7 @@ package dev.llmworker.stats;
 
 /// The figures of a generation that has ended. Times are from its submission.
 ///
-/// @param operation OpenTelemetry's name for it: `chat` or `text_completion`
+/// @param operation OpenTelemetry's name for it: `chat`, `text_completion`, `embeddings` or `rerank`
 /// @param reason why it ended: `stop`, `tool_calls`, `content_filter`, `length`, `cancelled`, `timeout`,
 ///     `error`
 /// @param promptTokens 0 for one more answer to a prompt that counts with another answer

@@ -1,5 +1,7 @@
 package dev.llmworker.stats;
 
+import java.util.Set;
+
 /// The durations and token counts of generations, in the histograms of OpenTelemetry's GenAI conventions with the
 /// recommended buckets.
 ///
@@ -16,6 +18,9 @@ final class GenerationStats {
     private static final double[] TOKENS = {
         1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864
     };
+
+    /// Their answers have no tokens.
+    private static final Set<String> WITHOUT_OUTPUT = Set.of("embeddings", "rerank");
 
     /// @param errorType `timeout`, `error`, or empty if it ended normally or was cancelled by its client
     record Outcome(String operation, String errorType) {}
@@ -44,7 +49,9 @@ final class GenerationStats {
         if (ended.promptTokens() > 0) {
             tokens.record(new TokenKind(operation, "input"), ended.promptTokens());
         }
-        tokens.record(new TokenKind(operation, "output"), ended.completionTokens());
+        if (!WITHOUT_OUTPUT.contains(operation)) {
+            tokens.record(new TokenKind(operation, "output"), ended.completionTokens());
+        }
         if (ended.queuedNanos() >= 0) {
             queued.record("", ended.queuedNanos() / NANOS);
         }

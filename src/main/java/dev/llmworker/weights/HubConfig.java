@@ -298,7 +298,7 @@ final class HubConfig {
         if (tied.asBoolean()) {
             // Some files have the head although it is a copy of the embedding.
             tensors.remove(HubTensorNames.HEAD);
-        } else if (tied.isBoolean() && !tensors.containsKey(HubTensorNames.HEAD)) {
+        } else if (tied.isBoolean() && !tensors.containsKey(HubTensorNames.HEAD) && !fields.isWithoutHead()) {
             throw fields.problem("tie_word_embeddings", "is false, but the files have no tensor lm_head.weight");
         }
         var embedding = tensors.get(HubTensorNames.EMBEDDING);
@@ -309,6 +309,15 @@ final class HubConfig {
         layers();
         for (var factors : new HubRope(fields, metadata, prefix).factors(arena)) {
             tensors.put(factors.name(), factors);
+        }
+    }
+
+    /// Adds how the vectors of texts are made.
+    void pool(HubModules modules) {
+        if (modules.pooling() > 0) {
+            var key = prefix + "pooling_type";
+            values.put(key, Value.integer(modules.pooling()));
+            sources.put(key, new Metadata.Source(modules.file(), "pooling_mode"));
         }
     }
 

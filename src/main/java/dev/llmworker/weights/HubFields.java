@@ -3,6 +3,7 @@ package dev.llmworker.weights;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -12,7 +13,10 @@ final class HubFields {
     private static final String TEXT = "text_config";
     private static final String TYPE = TEXT + ".model_type";
     private static final String CLASSES = "architectures";
-    private static final String CLASS_END = "ForCausalLM";
+    /// The second and third are of models without a head, which make vectors of texts.
+    private static final List<String> CLASS_ENDS = List.of("ForCausalLM", "TextModel", "Model");
+
+    private static final String BIDIRECTIONAL = "use_bidirectional_attention";
 
     /// Names of transformers whose models are of an architecture that GGUF calls otherwise.
     private static final Map<String, String> RENAMED = Map.of(
@@ -163,13 +167,33 @@ final class HubFields {
         written = nested ? modelType() : className();
         name = nested
                 ? without("_text", written).replace("_", "")
-                : without(CLASS_END, written).toLowerCase(Locale.ROOT).replace("3_5", "35");
+                : withoutEnd(written).toLowerCase(Locale.ROOT).replace("3_5", "35");
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
     /// `Qwen3MoeForCausalLM` and `qwen3_moe` are both `qwen3moe`.
     private static String without(String end, String name) {
         return name.endsWith(end) ? name.substring(0, name.length() - end.length()) : name;
+    }
+
+    private static String withoutEnd(String className) {
+        return CLASS_ENDS.stream()
+                .filter(className::endsWith)
+                .findFirst()
+                .map(end -> without(end, className))
+                .orElse(className);
+    }
+
+    /// Whether the class of the model has no matrix that makes logits.
+    boolean isWithoutHead() throws ModelFileException {
+        return !nested && className().endsWith("Model");
+    }
+
+    /// Whether tokens see those after them. Only EmbeddingGemma is known to be so.
+    private boolean isBidirectional() {
+        return name.equals("gemma3")
+                && get(BIDIRECTIONAL).isBoolean()
+                && get(BIDIRECTIONAL).booleanValue();
     }
 
     private String className() throws ModelFileException {
@@ -200,12 +224,12 @@ final class HubFields {
 
     /// GGUF's name of the architecture.
     String architecture() {
-        return RENAMED.getOrDefault(name, name);
+        return isBidirectional() ? "gemma-embedding" : RENAMED.getOrDefault(name, name);
     }
 
     /// Whether the model knows what to do with a field that others may not have.
     boolean owns(String field) {
-        return OWN.getOrDefault(field, Set.of()).contains(name);
+        return OWN.getOrDefault(field, Set.of()).contains(name) || field.equals(BIDIRECTIONAL) && isBidirectional();
     }
 
     boolean mayHaveWindows() {

@@ -12,6 +12,7 @@ import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /// A JSON file of a model, read whole and strictly: no key twice in an object, nothing after the end.
 ///
@@ -43,6 +44,19 @@ public record JsonFile(Path file, JsonNode root) {
                 throw new ModelFileException(file, "is not a JSON object");
             }
             return new JsonFile(file, root);
+        } catch (JsonProcessingException | CharConversionException e) {
+            throw notJson(file, e);
+        }
+    }
+
+    /// A file that is a list of objects.
+    static List<JsonNode> list(Path file, int maxBytes) throws IOException {
+        try {
+            var root = MAPPER.readTree(bytes(file, maxBytes));
+            if (!root.isArray()) {
+                throw new ModelFileException(file, "is not a JSON list");
+            }
+            return List.copyOf(root.valueStream().toList());
         } catch (JsonProcessingException | CharConversionException e) {
             throw notJson(file, e);
         }

@@ -66,6 +66,9 @@ public final class Safetensors extends StoredModel {
         return opened(arena -> {
             var tensors = tensors(path, folder, arena);
             config.complete(tensors, arena);
+            var modules = HubModules.read(folder);
+            config.pool(modules);
+            tensors.putAll(modules.tensors(arena));
             return new Safetensors(folder, arena, config.metadata(), tensors);
         });
     }

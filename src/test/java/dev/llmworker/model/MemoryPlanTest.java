@@ -31,6 +31,7 @@ class MemoryPlanTest {
                 false,
                 false,
                 false,
+                false,
                 Attention.OWN_KEYS);
         var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
         var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1, false);
@@ -214,6 +215,7 @@ class MemoryPlanTest {
                     0,
                     null,
                     Attention.HeadNorm.NONE,
+                    false,
                     false,
                     false,
                     false,

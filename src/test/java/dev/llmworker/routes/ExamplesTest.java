@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Each of `routes/examples/`, copied as the README says; the one with a broker is in [QueueExampleTest].
-/// The one with a database is tested by `src/test/clients/route_tools.sh`.
+/// Those with a database are tested by `src/test/clients/route_tools.sh` and `library.sh`.
 class ExamplesTest {
     @TempDir
     Path folder;

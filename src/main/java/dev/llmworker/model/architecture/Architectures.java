@@ -70,6 +70,10 @@ public final class Architectures {
             }),
             new Architecture("gemma2", "Gemma 2", Files.ALL, Architectures::gemma2),
             new Architecture("gemma3", "Gemma 3", Files.ALL, Architectures::gemma3),
+            new Architecture("gemma-embedding", "EmbeddingGemma", Files.ALL, model -> {
+                gemma3(model);
+                model.bidirectional = true;
+            }),
             new Architecture(
                     "gemma4",
                     "Gemma 4",

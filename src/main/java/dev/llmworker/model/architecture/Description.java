@@ -69,6 +69,8 @@ final class Description {
     /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
     boolean biased;
     boolean sinks;
+    /// Whether tokens see those after them.
+    boolean bidirectional;
     /// Whether values have a norm without weights.
     boolean valuesNormed;
     /// Whether a layer without a matrix for values takes the keys before their norm for them.
@@ -156,6 +158,7 @@ final class Description {
                 gated,
                 valuesNormed,
                 keys.flag("attention.values_are_keys", layer, valuesAreKeys(block)),
+                bidirectional,
                 keysOf(layer));
     }
 
@@ -281,9 +284,11 @@ final class Description {
         }
     }
 
-    /// How many positions a layer sees; 0 is all. A window as long as the context makes no difference.
+    /// How many positions a layer sees; 0 is all. A window as long as the context makes no difference. If tokens see
+    /// those after them, files have the positions on both sides together.
     private int window(int layer) throws ModelFileException {
-        var window = keys.count("attention.sliding_window", Integer.MAX_VALUE, 0);
+        var size = keys.count("attention.sliding_window", Integer.MAX_VALUE, 0);
+        var window = bidirectional ? size / 2 + 1 : size;
         return window < trainedLength && slides(layer) ? window : 0;
     }
 

@@ -208,6 +208,7 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
                 growth == null ? 1 : growth.length(),
                 attention.norm().name().toLowerCase(Locale.ROOT),
                 attention.gated(),
+                attention.bidirectional(),
                 0,
                 0,
                 false));
@@ -227,6 +228,7 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
                 0.0,
                 1,
                 "none",
+                false,
                 false,
                 delta.kernel(),
                 delta.keyDim(),
@@ -267,6 +269,11 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
                         few.programLayout(),
                         many.programLayout(),
                         few.manyRowsFrom());
+    }
+
+    /// The next matrix that vectors of texts are multiplied with.
+    default void putProjection(MatrixParts parts) {
+        exported().run("put_projection", parts.pieces(), parts.types(), parts.rows());
     }
 
     default void build() {
@@ -368,6 +375,23 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
     /// The logits of a step, by row.
     default float[] decodeLogits(int[] tokens, int[] positions) {
         return exported().floats("decode_logits", longs(tokens), longs(positions));
+    }
+
+    /// Runs parts of texts through the model, all in one step.
+    ///
+    /// @param summed whether to return the sum of each part's rows, and not its last row
+    /// @return the vectors one after the other
+    default float[] encode(List<PromptPart> parts, boolean summed) {
+        var ids = parts.stream().flatMapToInt(part -> IntStream.of(part.ids())).asLongStream();
+        var places = parts.stream()
+                .map(part -> new long[] {part.slot(), part.start(), part.ids().length})
+                .toArray(long[][]::new);
+        return exported().floats("encode", ids.toArray(), places, summed);
+    }
+
+    /// Vectors, one after the other, times all matrices of [#putProjection].
+    default float[] project(double[] vectors) {
+        return exported().floats("project_vectors", (Object) vectors);
     }
 
     /// Of the layers that keep all positions.

@@ -153,7 +153,7 @@ record ModelLoader(
                 cache.bytes(),
                 weightBytes,
                 working,
-                length -> scratch(config, prompts((int) length).alone(), cache, length),
+                length -> scratch(config, promptRows((int) length), cache, length),
                 spare,
                 share,
                 device.isGpu() ? GPU_SLOTS : MemoryPlan.DEFAULT_SLOTS);
@@ -178,6 +178,12 @@ record ModelLoader(
                         .findFirst()
                         .orElse(1)
                 : 1;
+    }
+
+    /// The most tokens of prompts that one call takes. A text whose tokens see those after them is one piece.
+    private int promptRows(int contextLength) {
+        var rows = prompts(contextLength).alone();
+        return described.isBidirectional() ? Math.max(rows, contextLength) : rows;
     }
 
     /// What the largest step computes beside the cache and the logits.

@@ -8,9 +8,11 @@ import dev.llmworker.model.FreedMemory;
 import dev.llmworker.model.LayerState;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.Pooling;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
+import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.util.Arrays;
@@ -29,14 +31,21 @@ public final class TorchDecoder implements Decoder {
     private final boolean deterministic;
     private final PromptSizes prompts;
     private final SlotStates states;
+    private final boolean bidirectional;
 
-    private TorchDecoder(DecoderProgram program, ModelLoader.Loaded loaded, Device device, boolean deterministic) {
+    private TorchDecoder(
+            DecoderProgram program,
+            ModelLoader.Loaded loaded,
+            Device device,
+            boolean deterministic,
+            boolean bidirectional) {
         this.program = program;
         this.device = device;
         this.description = loaded.description();
         this.states = new SlotStates(loaded.states(), description.slots());
         this.prompts = loaded.prompts();
         this.deterministic = deterministic;
+        this.bidirectional = bidirectional;
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
@@ -81,8 +90,12 @@ public final class TorchDecoder implements Decoder {
             var loaded = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder =
-                    new TorchDecoder(program, loaded, device, options.deterministic() && !program.rowsAreIndependent());
+            var decoder = new TorchDecoder(
+                    program,
+                    loaded,
+                    device,
+                    options.deterministic() && !program.rowsAreIndependent(),
+                    described.isBidirectional());
             new WarmUp(decoder).run();
             stages.ended("first run");
             ready = true;
@@ -177,6 +190,33 @@ public final class TorchDecoder implements Decoder {
         }
         program.afterStep(batch.rows());
         return tokens;
+    }
+
+    /// Whether tokens see those after them: all of a text then runs in one call, and nothing is generated.
+    boolean isBidirectional() {
+        return bidirectional;
+    }
+
+    /// Makes an encoder of the model. It has the decoder's slots, so use one of the two alone.
+    ///
+    /// @param model the one that this decoder has loaded, still open
+    /// @throws ModelFileException if the model has not what the vectors are made of
+    public Encoder encoder(StoredModel model, Pooling pooling) throws ModelFileException {
+        return TorchEncoder.of(this, program, model, pooling);
+    }
+
+    /// As [DecoderProgram#encode].
+    float[] encode(List<PromptPart> parts, boolean summed) {
+        for (var part : parts) {
+            checkChunk(part.slot(), part.ids(), part.start());
+            if (bidirectional ? part.start() != 0 : part.ids().length > prompts.alone()) {
+                throw new IllegalArgumentException("a part of " + part.ids().length + " tokens from " + part.start()
+                        + (bidirectional ? "; it must be a whole text" : "; at most " + prompts.alone()));
+            }
+            states.advance(part.slot(), part.start(), part.ids().length);
+        }
+        program.beforePrompt(parts.stream().mapToInt(part -> part.ids().length).sum(), false);
+        return program.encode(parts, summed);
     }
 
     @Override

@@ -23,6 +23,11 @@ record WarmUp(TorchDecoder decoder) {
     void run() {
         var description = decoder.description();
         var prompt = new int[Math.min(PROMPT_TOKENS, description.contextLength() - 1)];
+        if (decoder.isBidirectional()) {
+            // It cannot generate.
+            decoder.encode(List.of(new PromptPart(0, prompt, 0)), true);
+            return;
+        }
         var sampling = new SamplingParameters(1, 40, 0.9f, 0.05f, 0);
         decoder.prefillLast(0, prompt, 0, sampling);
         var batch = new DecodeBatch(1);

@@ -53,7 +53,7 @@ public final class KeyRates {
     /// @param isRequest whether the key's limits decide about it; false for a further answer to a request that
     ///     they have let in
     /// @param promptTokens about how many tokens its prompt has; 0 if the prompt counts with another answer
-    /// @param answerTokens how many tokens the answer is expected to have
+    /// @param answerTokens how many tokens the answer is expected to have; 0 if it is vectors of texts
     /// @param answers more than 1 if another server makes several; 0 for a request that generates nothing itself
     public synchronized Use enter(
             @Nullable ApiKey key, boolean isRequest, long promptTokens, long answerTokens, int answers) {

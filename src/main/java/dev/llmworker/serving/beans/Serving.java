@@ -17,12 +17,15 @@ import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.PromptTokens;
+import dev.llmworker.serving.delivery.TextVectors;
 import dev.llmworker.serving.llm.CamelTools;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
 import dev.llmworker.serving.mcp.McpProcessor;
 import dev.llmworker.serving.openai.CompletionProcessor;
+import dev.llmworker.serving.openai.EmbeddingsProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
+import dev.llmworker.serving.openai.RerankProcessor;
 import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.responses.ResponseStore;
@@ -46,9 +49,9 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `responses`, `models`, `stats`,
-    /// `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language `prompt`, the data
-    /// formats `strictJson` and `requestJson`, and what `docs/routes.md` lists.
+    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `responses`, `embeddings`, `rerank`,
+    /// `models`, `stats`, `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language
+    /// `prompt`, the data formats `strictJson` and `requestJson`, and what `docs/routes.md` lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
@@ -69,8 +72,12 @@ public final class Serving {
         var camelTools = new CamelTools();
         registry.bind("camelTools", camelTools);
         var tools = new RouteTools(port.settings().routeTools(), camelTools);
+        var vectors = new TextVectors(
+                generator,
+                generations,
+                new PromptTokens(generator, generations, port.settings().requestTimeout()));
         var llm = new LlmComponent.Serving(
-                generations, port.vertx(), tools, port.settings().requestTimeout());
+                generations, vectors, port.vertx(), tools, port.settings().requestTimeout());
         var routed = new RoutedCompletion(
                 tools, generations, port.vertx(), port.settings().requestTimeout());
         registry.bind(
@@ -81,6 +88,8 @@ public final class Serving {
                 new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
         registry.bind("models", new ModelsProcessor(generator, clock));
         bindMessages(registry, port, generator, generations, tools);
+        registry.bind("embeddings", new EmbeddingsProcessor(vectors, generator));
+        registry.bind("rerank", new RerankProcessor(vectors, generations, generator));
         bindResponses(registry, port, generator, generations, clock);
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));

@@ -8,8 +8,10 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// The text frames of one socket on their way to its event loop, which writes all that are there into one buffer and then
-/// flushes once. Vert.x would need a task, a promise, a future and three buffers for each, which is most of what a token
+/// The text frames of one socket on their way to its event loop, which writes all that are there into one buffer and
+/// then
+/// flushes once. Vert.x would need a task, a promise, a future and three buffers for each, which is most of what a
+/// token
 /// costs. Frames are not compressed: the port offers no extension.
 ///
 /// Threading: any thread adds; the event loop writes.

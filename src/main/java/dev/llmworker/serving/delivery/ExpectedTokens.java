@@ -5,6 +5,7 @@ import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.text.chat.ChatMessage;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +46,11 @@ record ExpectedTokens(long prompt, long answer, int answers) {
                 .findFirst()
                 .orElse(MOST_OF_ANSWER);
         return of(characters, each * request.choices(), request.choices());
+    }
+
+    /// Of texts whose tokens are known, and whose vectors are wanted.
+    static ExpectedTokens of(List<int[]> texts) {
+        return new ExpectedTokens(texts.stream().mapToLong(text -> text.length).sum(), 0, 1);
     }
 
     private static ExpectedTokens of(long characters, long answer, int answers) {

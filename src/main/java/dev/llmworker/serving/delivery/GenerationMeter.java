@@ -47,6 +47,11 @@ final class GenerationMeter {
         return new GenerationMeter(operation, request.requestId(), true);
     }
 
+    /// @param operation OpenTelemetry's name for it
+    static GenerationMeter of(String operation, String requestId) {
+        return new GenerationMeter(operation, requestId, true);
+    }
+
     String requestId() {
         return requestId;
     }

@@ -7,10 +7,12 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.generation.memory.HeldEvent;
 import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.serving.access.KeyRates;
@@ -23,6 +25,7 @@ import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -88,6 +91,12 @@ public final class Generations {
     public interface RelayReader extends Recipient {
         /// @return false if nobody reads any more
         boolean chunk(RelayEvent.Chunk chunk);
+    }
+
+    /// Who gets the vectors of texts.
+    interface VectorReader extends Recipient {
+        /// @return false if nobody reads any more
+        boolean vector(VectorEvent.Vector vector);
     }
 
     /// @param budget has room for the answers, or they are ended
@@ -170,6 +179,24 @@ public final class Generations {
                 ExpectedTokens.of(request),
                 event -> switch (event) {
                     case RelayEvent.Chunk chunk -> reader.chunk(chunk);
+                    case GenerationEvent.Finished _ -> true;
+                });
+    }
+
+    /// As [#run], of texts whose vectors are wanted.
+    ///
+    /// @param operation OpenTelemetry's name for it
+    Ending vectors(ModelVectors model, List<int[]> texts, String operation, Caller caller, VectorReader reader) {
+        return run(
+                () -> model.vectors(texts),
+                0,
+                GenerationMeter.of(operation, caller.client().requestId()),
+                caller,
+                reader,
+                true,
+                ExpectedTokens.of(texts),
+                event -> switch (event) {
+                    case VectorEvent.Vector vector -> reader.vector(vector);
                     case GenerationEvent.Finished _ -> true;
                 });
     }
@@ -317,12 +344,17 @@ public final class Generations {
                 return finished;
             }
             meter.token();
-            use.generated();
+            var isToken = !(event instanceof VectorEvent.Vector);
+            if (isToken) {
+                use.generated();
+            }
             left = left || !reader.test(event);
             if (left) {
                 // The engine may be in the middle of a step: what it still emits is read, and counted.
                 answer.close();
-                meter.wasted();
+                if (isToken) {
+                    meter.wasted();
+                }
             }
         }
         throw new IllegalStateException("an answer ended without saying why");

@@ -69,11 +69,12 @@ public final class PromptTokens {
             ModelTokens model, Prompt prompt, ModelTokens.Beginning beginning, List<Tool> tools, Client client) {
         try (var held = generations.hold()) {
             held.take(GenerationRequest.encodingBytes(prompt, tools));
-            return encode(model.encode(prompt, beginning, tools), client);
+            return await(model.encode(prompt, beginning, tools), client);
         }
     }
 
-    private int[] encode(Future<int[]> encoding, Client client) {
+    /// Waits until a text is encoded, which ends when nobody wants it any more.
+    int[] await(Future<int[]> encoding, Client client) {
         try (var _ = client.onUnwanted(() -> encoding.cancel(true))) {
             return encoding.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
         } catch (ExecutionException e) {

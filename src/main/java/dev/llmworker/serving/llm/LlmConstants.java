@@ -2,7 +2,7 @@ package dev.llmworker.serving.llm;
 
 import org.apache.camel.spi.Metadata;
 
-/// Headers of the step `llm:generate`. Those of options override the step's parameters for one message.
+/// Headers of the steps of `llm:`. Those of options override the step's parameters for one message.
 public final class LlmConstants {
     @Metadata(label = "producer", description = "Overrides maxTokens.", javaType = "Long")
     public static final String MAX_TOKENS = "CamelLlmMaxTokens";
@@ -42,6 +42,23 @@ public final class LlmConstants {
 
     @Metadata(label = "producer", description = "Overrides repetitionPenalty.", javaType = "Double")
     public static final String REPETITION_PENALTY = "CamelLlmRepetitionPenalty";
+
+    @Metadata(label = "producer", description = "Overrides dimensions, of embed.", javaType = "Long")
+    public static final String DIMENSIONS = "CamelLlmDimensions";
+
+    @Metadata(label = "producer", description = "Overrides query, of rerank.", javaType = "String")
+    public static final String QUERY = "CamelLlmQuery";
+
+    @Metadata(label = "producer", description = "Overrides instruction, of rerank.", javaType = "String")
+    public static final String INSTRUCTION = "CamelLlmInstruction";
+
+    @Metadata(label = "producer", description = "Overrides topN, of rerank.", javaType = "Long")
+    public static final String TOP_N = "CamelLlmTopN";
+
+    @Metadata(
+            description = "Of rerank: how likely each of the documents answers the query, 0 to 1, in their order.",
+            javaType = "java.util.List")
+    public static final String SCORES = "CamelLlmScores";
 
     @Metadata(description = "Why the text ended: stop, or length if maxTokens cut it.", javaType = "String")
     public static final String FINISH_REASON = "CamelLlmFinishReason";

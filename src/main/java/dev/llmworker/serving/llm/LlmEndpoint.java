@@ -14,7 +14,7 @@ import org.apache.camel.spi.UriPath;
 import org.apache.camel.support.DefaultEndpoint;
 import org.jspecify.annotations.Nullable;
 
-/// Generate text with the language model of the worker.
+/// Generate text with the language model of the worker, or make embeddings, or rank documents.
 ///
 /// Camel's tools read the annotations. After a change of one, run `src/main/generate.sh`.
 @UriEndpoint(
@@ -30,11 +30,14 @@ public final class LlmEndpoint extends DefaultEndpoint {
     /// What the parameters say, read and checked when the route was loaded.
     private @Nullable LlmOptions options;
 
+    private LlmComponent.Operation does = LlmComponent.Operation.GENERATE;
+
     @UriPath(
-            enums = "generate",
-            description = "What to do: generate replaces the body by the answer generated from it.")
+            enums = "generate,embed,rerank",
+            description = "What to do: generate replaces the body by the answer generated from it, embed by the "
+                    + "embedding of its text or of each of its texts, rerank by its documents, the best first.")
     @Metadata(required = true)
-    private String operation = LlmComponent.PATH;
+    private String operation = LlmComponent.Operation.GENERATE.path();
 
     @UriParam(description = "The most tokens of the text. The default is that of POST /generate, 100.")
     private @Nullable Long maxTokens;
@@ -120,6 +123,20 @@ public final class LlmEndpoint extends DefaultEndpoint {
                             + " immediately.")
     private Duration patience = Duration.ZERO;
 
+    @UriParam(description = "Of embed: how many values each embedding has. The default is all that the model makes.")
+    private @Nullable Long dimensions;
+
+    @UriParam(description = "Of rerank: what the documents should answer.")
+    private @Nullable String query;
+
+    @UriParam(
+            description = "Of rerank: what the query is for. The default is that of POST /v1/rerank, to retrieve "
+                    + "passages that answer a web search.")
+    private @Nullable String instruction;
+
+    @UriParam(description = "Of rerank: the most documents that stay. The default is all.")
+    private @Nullable Long topN;
+
     LlmEndpoint(String uri, LlmComponent component) {
         super(uri, component);
         this.component = component;
@@ -127,8 +144,19 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     @Override
     public Producer createProducer() throws IOException {
+        if (does != LlmComponent.Operation.GENERATE) {
+            return new VectorProducer(this, component.serving(), does, VectorOptions.of(this));
+        }
         var read = options == null ? readOptions() : options;
         return new LlmProducer(this, component.serving(), read);
+    }
+
+    /// Reads the options, to report what is wrong with them while the route is loaded.
+    void check(LlmComponent.Operation operation) throws IOException {
+        does = operation;
+        if (operation == LlmComponent.Operation.GENERATE) {
+            var _ = readOptions();
+        }
     }
 
     LlmOptions readOptions() throws IOException {
@@ -140,8 +168,7 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     @Override
     public Consumer createConsumer(Processor processor) {
-        throw new UnsupportedOperationException(
-                "llm: cannot be used in from:; it is a step, to: llm:" + LlmComponent.PATH);
+        throw new UnsupportedOperationException("llm: cannot be used in from:; it is a step, to: llm:" + operation);
     }
 
     /// A step has no state of its own to tell two of the same options apart by.
@@ -316,6 +343,38 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     public void setTools(@Nullable String tools) {
         this.tools = tools;
+    }
+
+    public @Nullable Long getDimensions() {
+        return dimensions;
+    }
+
+    public void setDimensions(@Nullable Long dimensions) {
+        this.dimensions = dimensions;
+    }
+
+    public @Nullable String getQuery() {
+        return query;
+    }
+
+    public void setQuery(@Nullable String query) {
+        this.query = query;
+    }
+
+    public @Nullable String getInstruction() {
+        return instruction;
+    }
+
+    public void setInstruction(@Nullable String instruction) {
+        this.instruction = instruction;
+    }
+
+    public @Nullable Long getTopN() {
+        return topN;
+    }
+
+    public void setTopN(@Nullable Long topN) {
+        this.topN = topN;
     }
 
     public int getMaxToolRounds() {

@@ -38,9 +38,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: the route's threads, which wait for their text.
 final class LlmProducer extends DefaultProducer {
-    private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
-    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
-
     private static final ObjectMapper VALUES = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
@@ -204,27 +201,11 @@ final class LlmProducer extends DefaultProducer {
     /// Tries again while the model loads or the queue is full, until the time for retries is over.
     private Ending patiently(GenerationRequest request, TimedAnswer answer, Exchange exchange, boolean isFirst)
             throws InterruptedException {
-        var end = System.nanoTime() + options.patience().toNanos();
-        var pause = FIRST_PAUSE;
-        while (true) {
+        return new Patience(options.patience()).run(exchange, () -> {
             if (answer.isUnwanted()) {
                 throw cancelled(exchange);
             }
-            try {
-                return isFirst
-                        ? answer.of(serving.generations(), request)
-                        : answer.more(serving.generations(), request);
-            } catch (RuntimeException e) {
-                var error = JsonError.of(e);
-                var passes = error != null && error.retryAfterSeconds() > 0;
-                if (!passes
-                        || System.nanoTime() - end >= 0
-                        || exchange.getContext().isStopping()) {
-                    throw e;
-                }
-            }
-            Thread.sleep(pause);
-            pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
-        }
+            return isFirst ? answer.of(serving.generations(), request) : answer.more(serving.generations(), request);
+        });
     }
 }

@@ -118,6 +118,18 @@ public final class UnsupportedFields {
         });
     }
 
+    /// Refuses fields that an API has elsewhere, and that would change the answer.
+    ///
+    /// @throws RequestException naming the first one that asks for something
+    public static void refuse(RequestFields fields, Set<String> names) {
+        fields.fields().forEach((key, value) -> {
+            var name = String.valueOf(key);
+            if (names.contains(name) && !asksForNothing(value)) {
+                throw refusal(name, value, List.of());
+            }
+        });
+    }
+
     /// Refuses what no client may ask of another server through this worker.
     ///
     /// @throws RequestException naming the first such field

@@ -23,6 +23,9 @@ import java.util.Set;
 public final class GgufTokenizer {
     private static final String BEGIN = "bos_token";
     private static final String END = "eos_token";
+    /// GGUF's number of that pooling.
+    private static final int POOLED_LAST = 3;
+
     /// The keys of special tokens, by what chat templates call them.
     private static final Map<String, String> SPECIAL = Map.of(
             BEGIN,
@@ -112,7 +115,14 @@ public final class GgufTokenizer {
             throw new ModelFileException(
                     metadata.file(), "prompts begin with a token, but tokenizer.ggml.bos_token_id is missing");
         }
-        return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", false), names);
+        return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", poolsLast(metadata)), names);
+    }
+
+    /// Whether the model makes embeddings of what it has after the last token. It is trained with one that ends the
+    /// text;
+    /// older files do not say so.
+    private static boolean poolsLast(Metadata metadata) throws ModelFileException {
+        return metadata.integer(metadata.string("general.architecture", "") + ".pooling_type", 0) == POOLED_LAST;
     }
 
     private static OptionalInt special(Metadata metadata, Vocabulary vocabulary, String name, String key)

@@ -87,6 +87,8 @@ class ArchitecturesTest {
                 | architectures is Glm4MoeLiteForCausalLM
             Qwen3-VL | 'architectures':['Qwen3VLForConditionalGeneration'],'text_config':{'model_type':'qwen3_vl_text'} \
                 | architectures is Qwen3VLForConditionalGeneration, and text_config.model_type is qwen3_vl_text
+            BERT | 'architectures':['BertModel'],'position_embedding_type':'absolute' \
+                | architectures is BertModel
             without a class | 'text_config':{'model_type':'qwen3_vl_text'} \
                 | text_config.model_type is qwen3_vl_text
             """)
@@ -98,7 +100,7 @@ class ArchitecturesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"lfm2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "deepseek2", "glm4moe"})
+    @ValueSource(strings = {"lfm2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "deepseek2", "glm4moe", "bert"})
     void anotherFamilyIsRefusedByItsNameBeforeTheTypesOfItsTensors(String architecture) throws IOException {
         var file = file(architecture).declare("blk.0.attn_q.weight", 23, 0, 256).write(directory.resolve("model.gguf"));
         var refused = assertThrows(ModelFileException.class, () -> Architectures.open(file));

@@ -106,6 +106,7 @@ class HeadOrderTest {
                 false,
                 false,
                 false,
+                false,
                 Attention.OWN_KEYS);
     }
 

@@ -24,8 +24,11 @@ class QueuedFramesTest {
     private final AtomicInteger flushes = new AtomicInteger();
     private final AtomicInteger reads = new AtomicInteger();
     private final WriteWindow window = new WriteWindow(reads::incrementAndGet);
-    private final EmbeddedChannel client = new EmbeddedChannel(new WebSocket13FrameDecoder(
-            WebSocketDecoderConfig.newBuilder().expectMaskedFrames(false).maxFramePayloadLength(1 << 20).build()));
+    private final EmbeddedChannel client =
+            new EmbeddedChannel(new WebSocket13FrameDecoder(WebSocketDecoderConfig.newBuilder()
+                    .expectMaskedFrames(false)
+                    .maxFramePayloadLength(1 << 20)
+                    .build()));
     private boolean closed;
     private final EmbeddedChannel channel = new EmbeddedChannel(
             new ChannelOutboundHandlerAdapter() {

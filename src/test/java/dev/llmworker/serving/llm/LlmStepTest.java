@@ -228,7 +228,7 @@ class LlmStepTest {
                 ".yaml:6: llm:generate has no option max_token; it has maxTokens, temperature, topK, topP, minP, seed,"
                         + " minTokens, stop, presencePenalty, frequencyPenalty, repetitionPenalty, raw, ignoreEos, schema,"
                         + " responseFormat, regex, choice, tools, maxToolRounds, timeout, patience");
-        assertFails("llm:chat", "llm:chat is not known; the one there is is llm:generate");
+        assertFails("llm:chat", "llm:chat is not known; the steps are llm:generate, llm:embed, llm:rerank");
     }
 
     private void assertFails(String uri, String message) throws Exception {

@@ -57,6 +57,16 @@ class ByteLevelTokenizerTest {
         }
     }
 
+    /// Older files of Qwen3-Embedding do not say so, but the model is trained with it.
+    @Test
+    void aTextOfWhichTheLastTokenCountsEndsWithOneThatSaysSo() throws IOException {
+        for (var pooling : new int[] {0, 1, 3}) {
+            var model = TinyVocabularies.byteLevel("qwen2");
+            model.integer("llama.pooling_type", pooling);
+            assertEquals(pooling == 3, model.tokenizer().endOfRawPrompt().isPresent(), "pooling " + pooling);
+        }
+    }
+
     @Test
     void decomposedTextIsComposedForQwenAlone() throws IOException {
         for (var name : List.of("qwen2", "deepseek-r1-qwen")) {

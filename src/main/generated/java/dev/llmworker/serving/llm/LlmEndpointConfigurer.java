@@ -24,10 +24,12 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         LlmEndpoint target = (LlmEndpoint) obj;
         switch (ignoreCase ? name.toLowerCase() : name) {
         case "choice": target.setChoice(property(camelContext, java.lang.String.class, value)); return true;
+        case "dimensions": target.setDimensions(property(camelContext, java.lang.Long.class, value)); return true;
         case "frequencypenalty":
         case "frequencyPenalty": target.setFrequencyPenalty(property(camelContext, java.lang.Double.class, value)); return true;
         case "ignoreeos":
         case "ignoreEos": target.setIgnoreEos(property(camelContext, java.lang.Boolean.class, value)); return true;
+        case "instruction": target.setInstruction(property(camelContext, java.lang.String.class, value)); return true;
         case "lazystartproducer":
         case "lazyStartProducer": target.setLazyStartProducer(property(camelContext, boolean.class, value)); return true;
         case "maxtokens":
@@ -41,6 +43,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "patience": target.setPatience(property(camelContext, java.time.Duration.class, value)); return true;
         case "presencepenalty":
         case "presencePenalty": target.setPresencePenalty(property(camelContext, java.lang.Double.class, value)); return true;
+        case "query": target.setQuery(property(camelContext, java.lang.String.class, value)); return true;
         case "raw": target.setRaw(property(camelContext, java.lang.Boolean.class, value)); return true;
         case "regex": target.setRegex(property(camelContext, java.lang.String.class, value)); return true;
         case "repetitionpenalty":
@@ -55,6 +58,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "tools": target.setTools(property(camelContext, java.lang.String.class, value)); return true;
         case "topk":
         case "topK": target.setTopK(property(camelContext, java.lang.Long.class, value)); return true;
+        case "topn":
+        case "topN": target.setTopN(property(camelContext, java.lang.Long.class, value)); return true;
         case "topp":
         case "topP": target.setTopP(property(camelContext, java.lang.Double.class, value)); return true;
         default: return false;
@@ -65,10 +70,12 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
     public Class<?> getOptionType(String name, boolean ignoreCase) {
         switch (ignoreCase ? name.toLowerCase() : name) {
         case "choice": return java.lang.String.class;
+        case "dimensions": return java.lang.Long.class;
         case "frequencypenalty":
         case "frequencyPenalty": return java.lang.Double.class;
         case "ignoreeos":
         case "ignoreEos": return java.lang.Boolean.class;
+        case "instruction": return java.lang.String.class;
         case "lazystartproducer":
         case "lazyStartProducer": return boolean.class;
         case "maxtokens":
@@ -82,6 +89,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "patience": return java.time.Duration.class;
         case "presencepenalty":
         case "presencePenalty": return java.lang.Double.class;
+        case "query": return java.lang.String.class;
         case "raw": return java.lang.Boolean.class;
         case "regex": return java.lang.String.class;
         case "repetitionpenalty":
@@ -96,6 +104,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "tools": return java.lang.String.class;
         case "topk":
         case "topK": return java.lang.Long.class;
+        case "topn":
+        case "topN": return java.lang.Long.class;
         case "topp":
         case "topP": return java.lang.Double.class;
         default: return null;
@@ -107,10 +117,12 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         LlmEndpoint target = (LlmEndpoint) obj;
         switch (ignoreCase ? name.toLowerCase() : name) {
         case "choice": return target.getChoice();
+        case "dimensions": return target.getDimensions();
         case "frequencypenalty":
         case "frequencyPenalty": return target.getFrequencyPenalty();
         case "ignoreeos":
         case "ignoreEos": return target.getIgnoreEos();
+        case "instruction": return target.getInstruction();
         case "lazystartproducer":
         case "lazyStartProducer": return target.isLazyStartProducer();
         case "maxtokens":
@@ -124,6 +136,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "patience": return target.getPatience();
         case "presencepenalty":
         case "presencePenalty": return target.getPresencePenalty();
+        case "query": return target.getQuery();
         case "raw": return target.getRaw();
         case "regex": return target.getRegex();
         case "repetitionpenalty":
@@ -138,6 +151,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "tools": return target.getTools();
         case "topk":
         case "topK": return target.getTopK();
+        case "topn":
+        case "topN": return target.getTopN();
         case "topp":
         case "topP": return target.getTopP();
         default: return null;

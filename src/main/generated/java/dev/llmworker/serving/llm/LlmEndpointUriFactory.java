@@ -24,10 +24,12 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
     private static final Set<String> ENDPOINT_IDENTITY_PROPERTY_NAMES;
     private static final Map<String, String> MULTI_VALUE_PREFIXES;
     static {
-        Set<String> props = new HashSet<>(23);
+        Set<String> props = new HashSet<>(27);
         props.add("choice");
+        props.add("dimensions");
         props.add("frequencyPenalty");
         props.add("ignoreEos");
+        props.add("instruction");
         props.add("lazyStartProducer");
         props.add("maxTokens");
         props.add("maxToolRounds");
@@ -36,6 +38,7 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
         props.add("operation");
         props.add("patience");
         props.add("presencePenalty");
+        props.add("query");
         props.add("raw");
         props.add("regex");
         props.add("repetitionPenalty");
@@ -47,6 +50,7 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
         props.add("timeout");
         props.add("tools");
         props.add("topK");
+        props.add("topN");
         props.add("topP");
         PROPERTY_NAMES = Collections.unmodifiableSet(props);
         SECRET_PROPERTY_NAMES = Collections.emptySet();

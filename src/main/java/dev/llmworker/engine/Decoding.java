@@ -1,0 +1,33 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import java.time.Duration;
+
+/// Generating text: sequences that wait, and those that the scheduler runs.
+record Decoding(Scheduler scheduler, WaitingQueue waiting) implements Work {
+    @Override
+    public boolean step() {
+        return scheduler.step();
+    }
+
+    @Override
+    public boolean awaitWork() throws InterruptedException {
+        return waiting.awaitWork();
+    }
+
+    @Override
+    public boolean staysEmpty(Duration duration) throws InterruptedException {
+        return waiting.staysEmpty(duration);
+    }
+
+    @Override
+    public void endAll(FinishReason reason) {
+        try {
+            scheduler.endAll(reason);
+        } finally {
+            for (var sequence : waiting.shut()) {
+                sequence.finish(reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.model.decoder.Encoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
+import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.stats.Count;
+import dev.llmworker.stats.EngineStats;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The texts that wait for vectors and those that run. A step takes tokens of several texts, up to what the model
+/// takes at once.
+///
+/// - Requests take turns: each gives one text at a time, so a request of a thousand texts does not hold up one of one.
+/// - A text that is longer than a step runs in several, and keeps its slot in between. Others run beside it.
+///
+/// Threading: any thread offers; only the engine thread steps.
+final class TextBatches implements Work {
+    private static final Logger LOG = LoggerFactory.getLogger(TextBatches.class);
+
+    private final Encoder encoder;
+    private final int slots;
+    private final int limit;
+    private final LongSupplier clock;
+    private final EngineStats stats;
+    /// Requests with texts that have not begun, whose turn is next first. The lock of this object guards it.
+    private final ArrayDeque<TextRequest> turns = new ArrayDeque<>();
+
+    /// All requests that have not ended. A request that has begun counts until its end: with many texts it still waits.
+    private final List<TextRequest> present = new ArrayList<>();
+
+    private boolean shut;
+    // Only the engine thread touches these.
+    private final List<Running> running = new ArrayList<>();
+    private final BitSet taken = new BitSet();
+
+    /// A text in its slot.
+    private static final class Running {
+        final TextRequest request;
+        final int index;
+        final int slot;
+        final int[] ids;
+        int done;
+        float @Nullable [] sum;
+
+        Running(TextRequest request, int index, int slot) {
+            this.request = request;
+            this.index = index;
+            this.slot = slot;
+            ids = request.text(index);
+        }
+
+        int left() {
+            return ids.length - done;
+        }
+
+        /// The next tokens, which become its own positions.
+        PromptPart next(int tokens) {
+            var part = new PromptPart(slot, Arrays.copyOfRange(ids, done, done + tokens), done);
+            done += tokens;
+            return part;
+        }
+
+        boolean isRead() {
+            return done == ids.length;
+        }
+
+        /// The part has not run: it is to run again.
+        void takeBack(PromptPart part) {
+            done -= part.ids().length;
+        }
+
+        /// Adds what the model has of a part.
+        void add(float[] pooled, boolean isMean) {
+            var before = sum;
+            if (before == null || !isMean) {
+                sum = pooled;
+                return;
+            }
+            for (var i = 0; i < pooled.length; i++) {
+                before[i] += pooled[i];
+            }
+        }
+
+        float[] pooled(boolean isMean) {
+            var whole = sum;
+            if (whole == null) {
+                throw new IllegalStateException("a text of no tokens");
+            }
+            var pooled = whole.clone();
+            if (isMean) {
+                for (var i = 0; i < pooled.length; i++) {
+                    pooled[i] /= ids.length;
+                }
+            }
+            return pooled;
+        }
+    }
+
+    /// @param limit how many requests there may be, beside one for each slot
+    TextBatches(Encoder encoder, int slots, int limit, LongSupplier clock, EngineStats stats) {
+        this.encoder = encoder;
+        // Texts that share a step may change each other's last bits.
+        this.slots = encoder.isMixed() ? 1 : slots;
+        this.limit = limit;
+        this.clock = clock;
+        this.stats = stats;
+    }
+
+    /// @return false if there are too many requests, or if it is shut
+    synchronized boolean offer(TextRequest request) {
+        present.removeIf(TextRequest::hasEnded);
+        if (shut || present.size() >= limit + slots) {
+            return false;
+        }
+        present.add(request);
+        turns.add(request);
+        notifyAll();
+        return true;
+    }
+
+    /// How many requests wait for their first text to begin.
+    synchronized int waiting() {
+        return (int) turns.stream().filter(request -> !request.hasBegun()).count();
+    }
+
+    synchronized boolean isShut() {
+        return shut;
+    }
+
+    @Override
+    public synchronized boolean awaitWork() throws InterruptedException {
+        while (turns.isEmpty() && !shut) {
+            wait();
+        }
+        return !shut;
+    }
+
+    @Override
+    public synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
+        var end = System.nanoTime() + duration.toNanos();
+        while (turns.isEmpty() && !shut) {
+            var millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
+            if (millis <= 0) {
+                return true;
+            }
+            wait(millis);
+        }
+        return false;
+    }
+
+    @Override
+    public boolean step() {
+        endClosedAndExpired();
+        begin();
+        if (!running.isEmpty()) {
+            run();
+        }
+        stats.recordHeld(
+                running.size(), running.stream().mapToInt(text -> text.done).sum());
+        return hasMore();
+    }
+
+    private synchronized boolean hasMore() {
+        present.removeIf(TextRequest::hasEnded);
+        return !running.isEmpty() || !turns.isEmpty();
+    }
+
+    private void endClosedAndExpired() {
+        var now = clock.getAsLong();
+        for (var request : all()) {
+            var reason = request.ending(now);
+            if (reason != null) {
+                request.finish(reason);
+            }
+        }
+        synchronized (this) {
+            turns.removeIf(TextRequest::hasEnded);
+        }
+        running.removeIf(text -> text.request.hasEnded() && drop(text));
+    }
+
+    private synchronized List<TextRequest> all() {
+        return List.copyOf(present);
+    }
+
+    /// A text leaves without its vector. What it has in its slot may not be finite, and would spoil later texts there.
+    private boolean drop(Running text) {
+        encoder.clearSlot(text.slot, text.ids.length);
+        return leaves(text);
+    }
+
+    private boolean leaves(Running text) {
+        taken.clear(text.slot);
+        return true;
+    }
+
+    /// Takes as many texts as a step has room for.
+    private void begin() {
+        var tokens = running.stream().mapToLong(Running::left).sum();
+        while (running.size() < slots && tokens < encoder.stepTokens()) {
+            TextRequest request;
+            int index;
+            synchronized (this) {
+                request = turns.poll();
+                if (request == null) {
+                    return;
+                }
+                index = request.begin();
+                if (request.hasTextLeft()) {
+                    turns.add(request);
+                }
+            }
+            var text = new Running(request, index, taken.nextClearBit(0));
+            taken.set(text.slot);
+            running.add(text);
+            tokens += text.ids.length;
+        }
+    }
+
+    private void run() {
+        var parts = new ArrayList<PromptPart>();
+        var texts = new ArrayList<Running>();
+        var room = encoder.stepTokens();
+        for (var text : running) {
+            var tokens = Math.min(text.left(), room);
+            if (tokens > 0 && (tokens == text.left() || !encoder.takesWholeTexts())) {
+                parts.add(text.next(tokens));
+                texts.add(text);
+                room -= tokens;
+            }
+        }
+        if (!parts.isEmpty()) {
+            encode(texts, parts);
+        }
+        give(running.stream().filter(Running::isRead).toList());
+    }
+
+    private void encode(List<Running> texts, List<PromptPart> parts) {
+        float[][] pooled;
+        try {
+            pooled = encoder.encode(parts);
+        } catch (OutOfMemoryException e) {
+            for (var i = 0; i < texts.size(); i++) {
+                texts.get(i).takeBack(parts.get(i));
+            }
+            shed(e, texts, encoder.canRepeatSteps() ? List.of(texts.getLast()) : texts);
+            return;
+        }
+        stats.recordTokens(parts.stream().mapToInt(part -> part.ids().length).sum(), 0);
+        for (var i = 0; i < texts.size(); i++) {
+            texts.get(i).add(pooled[i], encoder.isMean());
+        }
+    }
+
+    /// Gives the vectors of texts that have run, whose slots are free then.
+    private void give(List<Running> texts) {
+        if (texts.isEmpty()) {
+            return;
+        }
+        float[][] vectors;
+        try {
+            vectors = encoder.project(
+                    texts.stream().map(text -> text.pooled(encoder.isMean())).toArray(float[][]::new));
+        } catch (OutOfMemoryException e) {
+            shed(e, texts, List.of(texts.getLast()));
+            return;
+        }
+        for (var i = 0; i < vectors.length; i++) {
+            var text = texts.get(i);
+            if (isFinite(vectors[i])) {
+                text.request.give(text.index, vectors[i]);
+                leaves(text);
+            } else {
+                LOG.error("a request for vectors ends, because the model's numbers are not finite");
+                text.request.finish(FinishReason.ERROR);
+                drop(text);
+            }
+        }
+        running.removeAll(texts);
+    }
+
+    private static boolean isFinite(float[] vector) {
+        for (var value : vector) {
+            if (!Float.isFinite(value)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// Memory ran out in a call. Some requests end, so that the others can go on: the next step tries again without
+    /// those.
+    ///
+    /// @param ended texts of theirs: the newest, or all if the call cannot be repeated
+    private void shed(OutOfMemoryException e, List<Running> texts, List<Running> ended) {
+        encoder.recover();
+        LOG.error(
+                "memory ran out in a call of {}, so {} ended: {}",
+                Count.of(texts.size(), "text"),
+                ended.size() == 1 ? "the request of the newest" : "their requests",
+                e.getMessage());
+        // They leave before the next step.
+        ended.forEach(text -> text.request.finish(FinishReason.ERROR));
+    }
+
+    @Override
+    public void endAll(FinishReason reason) {
+        synchronized (this) {
+            shut = true;
+            notifyAll();
+            turns.clear();
+        }
+        running.clear();
+        taken.clear();
+        all().forEach(request -> request.finish(reason));
+    }
+}

@@ -1,0 +1,27 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import java.time.Duration;
+
+/// What the engine thread does, step by step.
+///
+/// Threading: the engine thread.
+interface Work {
+    /// Runs one step.
+    ///
+    /// @return whether there is more to do
+    boolean step();
+
+    /// Waits until there is something to do.
+    ///
+    /// @return false if nothing more will come
+    boolean awaitWork() throws InterruptedException;
+
+    /// Waits for at most this long.
+    ///
+    /// @return whether nothing has come, and more may come
+    boolean staysEmpty(Duration duration) throws InterruptedException;
+
+    /// Ends all requests, and takes no more.
+    void endAll(FinishReason reason);
+}

@@ -1,0 +1,43 @@
+package dev.llmworker.generation;
+
+import java.util.List;
+import java.util.concurrent.Future;
+
+/// A generator whose model may make vectors of texts instead: embeddings, or what scores documents.
+///
+/// Threading: any thread.
+public interface ModelVectors {
+    /// @throws RefusedException if the model is not loaded, or is served for another task
+    void checkServes(Task task);
+
+    /// Values of a vector.
+    int dimensions();
+
+    /// How many token ids the model has; they start at 0.
+    int vocabularySize();
+
+    /// The most tokens of a text.
+    int longestText();
+
+    /// The tokens of a text, with those that the tokenizer puts around it.
+    ///
+    /// @param name what errors call it
+    /// @return as [ModelTokens#encode]
+    /// @throws RefusedException if too many texts wait to be encoded
+    Future<int[]> encodeText(String name, String text);
+
+    /// The first tokens of the question whether a document answers a query. Those of [#encodeDocument] follow.
+    ///
+    /// @param instruction what the query is for
+    Future<int[]> encodeQuery(String instruction, String query);
+
+    /// The other tokens of this question.
+    ///
+    /// @param name what errors call it
+    Future<int[]> encodeDocument(String name, String document);
+
+    /// Accepts texts, each of 1 to [#longestText] tokens, and starts to work on them. The caller must close the answer.
+    ///
+    /// @throws RefusedException if the request cannot be served, now or ever
+    Answer<VectorEvent> vectors(List<int[]> texts);
+}
