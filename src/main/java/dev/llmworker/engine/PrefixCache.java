@@ -99,18 +99,21 @@ final class PrefixCache {
             sequence.keepAt(kept(sequence, source < 0 ? 0 : reused, longest));
         }
         if (source < 0) {
-            take(sequence, vacate(rows));
+            take(sequence, vacate(rows, source));
             return;
         }
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         var past = pasts[source];
         boolean isOthers = past != null && past.hold != sequence.hold() && isHeld(source);
-        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
+        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt. A copy would
+        // cost a held prefix if nothing else could be evicted.
         boolean takeOver = owners[source] == null
                 && !isOthers
-                && (matched == held(source).length || matched == sequence.promptLength() - 1);
-        int slot = takeOver ? source : vacate(rows);
+                && (matched == held(source).length
+                        || matched == sequence.promptLength() - 1
+                        || !canEvictUnheld(rows, source));
+        int slot = takeOver ? source : vacate(rows, source);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : Arrays.asList(pasts).indexOf(past);
         if (slot != from || reused < held(from).length) {
@@ -154,8 +157,10 @@ final class PrefixCache {
 
     /// Frees a slot for a new sequence: the one after the running ones, where it will run, if that has no owner.
     /// Its prefix moves to the slot that was used least recently.
-    private int vacate(int rows) {
-        int free = leastRecentlyUsed(rows);
+    ///
+    /// @param source whose prefix is needed; -1 if none is
+    private int vacate(int rows, int source) {
+        int free = leastRecentlyUsed(rows, source);
         if (owners[rows] != null || free == rows) {
             return free;
         }
@@ -169,16 +174,24 @@ final class PrefixCache {
         return rows;
     }
 
-    /// Prefers an empty slot, then one whose prefix nobody holds.
-    private int leastRecentlyUsed(int rows) {
+    private boolean canEvictUnheld(int rows, int source) {
+        return IntStream.range(rows, owners.length)
+                .anyMatch(slot -> slot != source && owners[slot] == null && !isHeld(slot));
+    }
+
+    /// Prefers an empty slot, then one whose prefix nobody holds. The source comes last.
+    private int leastRecentlyUsed(int rows, int source) {
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
             if (owners[slot] == null && pasts[slot] == null) {
                 return slot;
             }
-            if (owners[slot] == null && (found < 0 || goesBefore(slot, found))) {
+            if (owners[slot] == null && slot != source && (found < 0 || goesBefore(slot, found))) {
                 found = slot;
             }
+        }
+        if (found < 0 && source >= rows && owners[source] == null) {
+            return source;
         }
         if (found < 0) {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");

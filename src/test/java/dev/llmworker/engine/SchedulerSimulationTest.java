@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.generation.Share;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
@@ -45,6 +47,7 @@ class SchedulerSimulationTest {
     private int steps;
     private final Set<Arrival> started = new HashSet<>();
     private final List<Arrival> arrivals = new ArrayList<>();
+    private final List<PrefixHold> holds = new ArrayList<>();
 
     /// One request and what became of it.
     private static final class Arrival {
@@ -93,9 +96,10 @@ class SchedulerSimulationTest {
         var waiting = new WaitingQueue(1 + random.nextInt(20));
         var scheduler = new Scheduler(
                 decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
+        boolean isQuiet = random.nextBoolean();
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
-            int burst = random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);
+            int burst = burst(random, isQuiet);
             for (int i = 0; i < burst && arrivals.size() < REQUESTS; i++) {
                 arrive(random, waiting, scheduler);
             }
@@ -118,6 +122,14 @@ class SchedulerSimulationTest {
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
     }
 
+    /// While a worker is quiet, most slots hold prefixes of ended sequences.
+    private static int burst(Random random, boolean isQuiet) {
+        if (isQuiet) {
+            return random.nextInt(12) == 0 ? 1 : 0;
+        }
+        return random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);
+    }
+
     private void arrive(Random random, WaitingQueue waiting, Scheduler scheduler) {
         var prompt = prompt(random);
         var admission = PlainAdmission.of(
@@ -127,9 +139,25 @@ class SchedulerSimulationTest {
                 random.nextInt(4) == 0,
                 new SamplingParameters(1, 0, 1, 0, random.nextInt(3)),
                 random.nextInt(6) == 0 ? random.nextInt(600) : Long.MAX_VALUE / 4,
-                "");
+                random.nextInt(4) == 0 ? "other" : "",
+                Share.NONE,
+                hold(random));
         int ahead = waiting.size() + scheduler.running();
         arrivals.add(new Arrival(admission, waiting, () -> nowNanos, steps, ahead));
+    }
+
+    /// A conversation's, which is new or one of a few before; or none. Some conversations end.
+    private @Nullable PrefixHold hold(Random random) {
+        if (random.nextBoolean()) {
+            return null;
+        }
+        if (holds.size() > 3) {
+            holds.remove(random.nextInt(holds.size())).release();
+        }
+        if (holds.isEmpty() || random.nextInt(3) == 0) {
+            holds.add(new PrefixHold());
+        }
+        return holds.get(random.nextInt(holds.size()));
     }
 
     /// New, or the beginning of an earlier one with another end, or an earlier one with its answer and more.

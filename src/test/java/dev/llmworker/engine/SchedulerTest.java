@@ -300,6 +300,50 @@ class SchedulerTest {
     }
 
     @Test
+    void aPrefixThatIsNeededDoesNotGoBeforeOneThatIsHeld() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        reusedOf(ids(140), new PrefixHold());
+        reusedOf(ids(140), new PrefixHold());
+        var begin = ids(140);
+        reusedOf(begin, null);
+        submit(ids(20), 60);
+        scheduler.step();
+        var other = join(Arrays.copyOf(begin, 100), ids(20));
+        var sequence = submit(other, 5);
+        runToTheEnd();
+        assertEquals(100, sequence.reused());
+        assertText(other, 5, sequence);
+    }
+
+    @Test
+    void ifAllOtherSlotsAreHeldAPromptTakesOverThePrefixThatItSharesInPart() {
+        for (int slots : new int[] {2, 4}) {
+            decoder = decoder(slots, false);
+            scheduler = scheduler();
+            int[] begin = ids(300);
+            reusedOf(begin, null);
+            var held = new ArrayList<int[]>();
+            for (int i = 0; i < slots / 2; i++) {
+                held.add(ids(140));
+                reusedOf(held.getLast(), new PrefixHold());
+            }
+            for (int i = 1; i < slots / 2; i++) {
+                submit(ids(140), 500);
+                scheduler.step();
+            }
+            var other = join(Arrays.copyOf(begin, 200), ids(140));
+            var sequence = submit(other, 5);
+            runToTheEnd();
+            assertEquals(slots == 2 ? 128 : 200, sequence.reused());
+            assertText(other, 5, sequence);
+            for (var prompt : held) {
+                assertEquals(128, reusedOf(prompt, null), "of a held prefix among " + slots + " slots");
+            }
+        }
+    }
+
+    @Test
     void aHeldPrefixOutlivesAShorterPromptAndOneThatGoesOnFromIt() {
         decoder = decoder(4, false);
         scheduler = scheduler();
