@@ -61,6 +61,9 @@ public final class ModelCheck {
         out.println(name + ": sound");
         line(out, "architecture", summary.architecture() + ", " + summary.sizes());
         line(out, "weights", summary.weights());
+        if (!summary.quantisation().isEmpty()) {
+            line(out, "quantised", summary.quantisation());
+        }
         line(out, "served", "on " + summary.device() + " as " + summary.weightFormat());
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
         line(out, "chat template", template(prompts.encoder().template()));

@@ -10,6 +10,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.CharConversionException;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -19,6 +21,7 @@ import java.nio.file.Path;
 public record JsonFile(Path file, JsonNode root) {
     private static final int MAX_DEPTH = 64;
     private static final int MAX_SHOWN = 100;
+    private static final int MAX_TEXT_BYTES = 1 << 16;
 
     /// For files that are parsed as a stream.
     public static final JsonFactory FACTORY = JsonFactory.builder()
@@ -46,6 +49,22 @@ public record JsonFile(Path file, JsonNode root) {
         } catch (JsonProcessingException | CharConversionException e) {
             throw notJson(file, e);
         }
+    }
+
+    /// An object that a tensor has as text.
+    static JsonNode object(Path file, MemorySegment text) throws ModelFileException {
+        try {
+            if (text.byteSize() <= MAX_TEXT_BYTES) {
+                var root = MAPPER.readTree(text.toArray(ValueLayout.JAVA_BYTE));
+                if (root.isObject()) {
+                    return root;
+                }
+            }
+        } catch (IOException e) {
+            throw notJson(file, e);
+        }
+        throw new ModelFileException(file, "has a tensor of text that is not a JSON object of at most " + MAX_TEXT_BYTES
+                + " bytes");
     }
 
     /// Like [#read], but an empty object if there is no such file.

@@ -31,9 +31,14 @@ public final class SafetensorsFile {
 
     /// A tensor of bytes.
     public SafetensorsFile bytes(String name, byte[] bytes, long... shape) {
+        return raw(name, "U8", bytes, shape);
+    }
+
+    /// A tensor of any type.
+    public SafetensorsFile raw(String name, String type, byte[] bytes, long... shape) {
         var start = data.size();
         data.writeBytes(bytes);
-        return declare(name, "U8", List.of(start, data.size()), shape);
+        return declare(name, type, List.of(start, data.size()), shape);
     }
 
     public SafetensorsFile rename(String from, String to) {

@@ -103,7 +103,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     ///
     /// @param dense the format of dense matrices
     default long embeddingBytes(Tensor embedding, Precision dense) {
-        return embedding.data().byteSize();
+        return embedding.bytes();
     }
 
     /// Whether a program without an embedding can look tokens up in a head of this type.
