@@ -111,7 +111,8 @@ final class HubConfig {
     }
 
     /// How the matrices are quantised; null if each tensor's type says it.
-    @Nullable Quantisation quantisation() {
+    @Nullable
+    Quantisation quantisation() {
         return quantisation;
     }
 

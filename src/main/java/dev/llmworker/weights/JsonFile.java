@@ -10,7 +10,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.CharConversionException;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,19 +51,18 @@ public record JsonFile(Path file, JsonNode root) {
     }
 
     /// An object that a tensor has as text.
-    static JsonNode object(Path file, MemorySegment text) throws ModelFileException {
+    static JsonNode object(RawTensor text) throws ModelFileException {
         try {
-            if (text.byteSize() <= MAX_TEXT_BYTES) {
-                var root = MAPPER.readTree(text.toArray(ValueLayout.JAVA_BYTE));
+            if (text.data().byteSize() <= MAX_TEXT_BYTES) {
+                var root = MAPPER.readTree(text.data().toArray(ValueLayout.JAVA_BYTE));
                 if (root.isObject()) {
                     return root;
                 }
             }
         } catch (IOException e) {
-            throw notJson(file, e);
+            throw text.problem("is not valid JSON: " + reason(e));
         }
-        throw new ModelFileException(file, "has a tensor of text that is not a JSON object of at most " + MAX_TEXT_BYTES
-                + " bytes");
+        throw text.problem("is not a JSON object of at most " + MAX_TEXT_BYTES + " bytes");
     }
 
     /// Like [#read], but an empty object if there is no such file.

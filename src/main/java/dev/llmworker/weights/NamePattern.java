@@ -51,9 +51,7 @@ sealed interface NamePattern {
 
     /// An entry of `ignore` or `targets`.
     static NamePattern ofEntry(JsonFile file, String entry) throws ModelFileException {
-        return entry.startsWith(EXPRESSION)
-                ? expression(file, entry.substring(EXPRESSION.length()))
-                : new Name(entry);
+        return entry.startsWith(EXPRESSION) ? expression(file, entry.substring(EXPRESSION.length())) : new Name(entry);
     }
 
     static NamePattern part(JsonFile file, String entry) throws ModelFileException {

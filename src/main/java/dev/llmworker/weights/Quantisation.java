@@ -10,7 +10,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// How the matrices of a model are stored, by `quantization_config` in its `config.json`. [QuantisedParts] makes tensors
+/// How the matrices of a model are stored, by `quantization_config` in its `config.json`. [QuantisedParts] makes
+/// tensors
 /// of the files' parts.
 final class Quantisation {
     static final String FIELD = "quantization_config";
@@ -50,7 +51,12 @@ final class Quantisation {
     /// @param symmetric whether all zero points are in the middle
     /// @param zerosLess1 whether zero points are stored less 1
     record Scheme(
-            @Nullable Layout layout, int bits, long blockRows, long blockColumns, boolean symmetric, boolean zerosLess1) {
+            @Nullable Layout layout,
+            int bits,
+            long blockRows,
+            long blockColumns,
+            boolean symmetric,
+            boolean zerosLess1) {
         static final Scheme NONE = new Scheme(null, 0, 0, 0, true, false);
 
         Scheme(Layout layout, int bits) {
@@ -152,7 +158,12 @@ final class Quantisation {
         var bits = config.has("w_bit") ? "w_bit" : "bits";
         require(config, bits, "4", Set.of("4"));
         return new Scheme(
-                Layout.AWQ, 4, 1, group(config, config.has("q_group_size") ? "q_group_size" : "group_size"), false, false);
+                Layout.AWQ,
+                4,
+                1,
+                group(config, config.has("q_group_size") ? "q_group_size" : "group_size"),
+                false,
+                false);
     }
 
     private void gptq() throws ModelFileException {
@@ -318,7 +329,10 @@ final class Quantisation {
             throw problem(
                     name,
                     value,
-                    supported.stream().sorted().map(some -> some.replace("\"", "")).collect(Collectors.joining(", ")));
+                    supported.stream()
+                            .sorted()
+                            .map(some -> some.replace("\"", ""))
+                            .collect(Collectors.joining(", ")));
         }
     }
 

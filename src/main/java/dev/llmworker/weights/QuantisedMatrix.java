@@ -6,7 +6,8 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those of its row
+/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those of its
+/// row
 /// and of its column's group.
 ///
 /// It is written in blocks of the same codes if [#type()] has blocks, and as float16 otherwise. Blocks have float16
@@ -68,8 +69,7 @@ final class QuantisedMatrix implements Packed {
             implements Scales {
         @Override
         public float at(long row, int group) {
-            return values[Byte.toUnsignedInt(codes.get(ValueLayout.JAVA_BYTE, row))]
-                            * number(scales, row / rowsEach)
+            return values[Byte.toUnsignedInt(codes.get(ValueLayout.JAVA_BYTE, row))] * number(scales, row / rowsEach)
                     + offset;
         }
     }
@@ -204,9 +204,7 @@ final class QuantisedMatrix implements Packed {
     @Override
     public Optional<String> problem() {
         var at = firstNan();
-        return at < codes.words().byteSize()
-                ? Optional.of("has " + value(at) + " at element " + at)
-                : scaleProblem();
+        return at < codes.words().byteSize() ? Optional.of("has " + value(at) + " at element " + at) : scaleProblem();
     }
 
     /// The first code that stands for NaN, or behind the last code. Only floats of 8 bits have such codes: all bits but
@@ -263,9 +261,7 @@ final class QuantisedMatrix implements Packed {
             return Float.intBitsToFloat(data.get(ValueType.INT, index * Integer.BYTES));
         }
         var bits = data.get(ValueType.SHORT, index * Short.BYTES);
-        return tensor.type() == TensorType.F16
-                ? Float.float16ToFloat(bits)
-                : Float.intBitsToFloat(bits << Short.SIZE);
+        return tensor.type() == TensorType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << Short.SIZE);
     }
 
     /// All numbers of a small tensor.

@@ -124,8 +124,10 @@ final class QuantisedParts {
         require(scales, rows, groups.count());
         var shifts = Shifts.ascending(bits, WORD_BYTES);
         var mask = (1 << bits) - 1;
-        var zeros = part(codes, module + ".qzeros", "I32", List.of((long) groups.count(), Math.ceilDiv((long) rows, each)));
-        var zeroCodes = new Codes(zeros.data(), WORD_BYTES, each, 1, 1, zeros.shape().get(1), shifts, mask);
+        var zeros =
+                part(codes, module + ".qzeros", "I32", List.of((long) groups.count(), Math.ceilDiv((long) rows, each)));
+        var zeroCodes =
+                new Codes(zeros.data(), WORD_BYTES, each, 1, 1, zeros.shape().get(1), shifts, mask);
         // A zero point of 0, stored less 1, has all bits set.
         var less = scheme.zerosLess1() ? 1 : 0;
         return shaped(
@@ -182,8 +184,7 @@ final class QuantisedParts {
         if (point != null && point.type().equals("I32")) {
             var groups = (long) grid.groups().count();
             part(codes, point.name(), "I32", List.of(Math.ceilDiv((long) rows, each), groups));
-            zeros = new Zeros(
-                    new Codes(point.data(), WORD_BYTES, each, 1, groups, 1, shifts, mask), numbers(bits, 0));
+            zeros = new Zeros(new Codes(point.data(), WORD_BYTES, each, 1, groups, 1, shifts, mask), numbers(bits, 0));
         } else if (point != null) {
             zeros = byteZeros(point, grid, middle);
         }
@@ -200,7 +201,8 @@ final class QuantisedParts {
 
     /// Bytes row after row.
     private Shaped integers(RawTensor codes, String module, Scheme scheme) throws ModelFileException {
-        int rows = size(codes, codes.shape().get(0)), columns = size(codes, codes.shape().get(1));
+        int rows = size(codes, codes.shape().get(0)),
+                columns = size(codes, codes.shape().get(1));
         var ofBitsAndBytes = tensors.containsKey(module + ".SCB");
         var grid = grid(codes, module + (ofBitsAndBytes ? ".SCB" : ".weight_scale"), scheme, rows, columns, null);
         var point = raw.get(module + ".weight_zero_point");
@@ -217,7 +219,8 @@ final class QuantisedParts {
     }
 
     private Shaped float8(RawTensor codes, String module, Scheme scheme) throws ModelFileException {
-        int rows = size(codes, codes.shape().get(0)), columns = size(codes, codes.shape().get(1));
+        int rows = size(codes, codes.shape().get(0)),
+                columns = size(codes, codes.shape().get(1));
         var inverse = module + ".weight_scale_inv";
         var scale = tensors.containsKey(inverse) ? inverse : module + ".weight_scale";
         var grid = grid(codes, scale, scheme, rows, columns, null);
@@ -249,13 +252,18 @@ final class QuantisedParts {
     private Shaped bitsAndBytes(RawTensor codes, String module) throws ModelFileException {
         var name = module + ".weight";
         var state = state(codes, name);
-        long rows = state.path("shape").path(0).asLong(), columns = state.path("shape").path(1).asLong();
+        long rows = state.path("shape").path(0).asLong(),
+                columns = state.path("shape").path(1).asLong();
         var block = size(codes, state.path("blocksize").asLong());
         var elements = 2 * codes.data().byteSize();
-        if (rows < 1 || columns < 1 || elements % columns != 0 || elements / columns != rows || elements % block != 0
+        if (rows < 1
+                || columns < 1
+                || elements % columns != 0
+                || elements / columns != rows
+                || elements % block != 0
                 || elements / block > MOST) {
-            throw codes.problem("has " + elements + " codes; its state says " + rows + " x " + columns + " in blocks of "
-                    + block);
+            throw codes.problem(
+                    "has " + elements + " codes; its state says " + rows + " x " + columns + " in blocks of " + block);
         }
         var blocks = Math.toIntExact(elements / block);
         var values = map(codes, name + ".quant_map", 16);
@@ -295,12 +303,14 @@ final class QuantisedParts {
     /// What bitsandbytes stores beside numbers, as JSON in a tensor of bytes.
     private JsonNode state(RawTensor codes, String name) throws ModelFileException {
         for (var kind : List.of("nf4", "fp4")) {
-            var stored = raw.remove(name + STATE + kind);
-            if (stored != null) {
-                var state = JsonFile.object(stored.file(), stored.data());
+            var text = raw.remove(name + STATE + kind);
+            if (text != null) {
+                var state = JsonFile.object(text);
                 var block = state.path("blocksize").asLong();
-                if (block < 2 || block % 2 != 0 || state.path("nested_blocksize").asLong(1) < 1) {
-                    throw stored.problem("has blocksize " + state.path("blocksize") + " and nested_blocksize "
+                if (block < 2
+                        || block % 2 != 0
+                        || state.path("nested_blocksize").asLong(1) < 1) {
+                    throw text.problem("has blocksize " + state.path("blocksize") + " and nested_blocksize "
                             + state.path("nested_blocksize") + "; supported: even numbers, and numbers above 0");
                 }
                 return state;
@@ -339,8 +349,8 @@ final class QuantisedParts {
         var count = scales.numbers().elements();
         raw.remove(point.name());
         if (!point.type().equals("I8") || point.data().byteSize() != count || scales.rowsEach() > 1) {
-            throw point.problem("is " + point.type() + " of shape " + point.shape() + "; expected I8, one for each of the "
-                    + count + " scales of rows");
+            throw point.problem("is " + point.type() + " of shape " + point.shape()
+                    + "; expected I8, one for each of the " + count + " scales of rows");
         }
         stored += count;
         var codes = Codes.ofBytes(point.data(), scales.rowStride());
@@ -348,8 +358,7 @@ final class QuantisedParts {
     }
 
     /// The scales of a matrix: one, one for each row, or one for each group or block, as their shape says.
-    private Grid grid(
-            RawTensor codes, String name, Scheme scheme, int rows, int columns, @Nullable RawTensor order)
+    private Grid grid(RawTensor codes, String name, Scheme scheme, int rows, int columns, @Nullable RawTensor order)
             throws ModelFileException {
         var scales = tensor(codes, name);
         var whole = new Groups(1, columns, null);
@@ -379,8 +388,8 @@ final class QuantisedParts {
             return new Groups(expected, size, null);
         }
         if (!order.type().equals("I32") || !order.shape().equals(List.of((long) columns))) {
-            throw order.problem("is " + order.type() + " of shape " + order.shape() + "; expected I32 of [" + columns
-                    + "]");
+            throw order.problem(
+                    "is " + order.type() + " of shape " + order.shape() + "; expected I32 of [" + columns + "]");
         }
         var adjacent = true;
         for (var column = 0; column < columns; column++) {
@@ -417,7 +426,8 @@ final class QuantisedParts {
             throw codes.problem("has no " + name);
         }
         if (!part.type().equals(type) || !part.shape().equals(shape)) {
-            throw part.problem("is " + part.type() + " of shape " + part.shape() + "; expected " + type + " of " + shape);
+            throw part.problem(
+                    "is " + part.type() + " of shape " + part.shape() + "; expected " + type + " of " + shape);
         }
         stored += part.data().byteSize();
         return part;

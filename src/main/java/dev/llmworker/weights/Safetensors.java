@@ -43,8 +43,7 @@ public final class Safetensors extends StoredModel {
         }
     }
 
-    private Safetensors(
-            Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors, String quantisation) {
+    private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors, String quantisation) {
         super(folder, arena, metadata, tensors);
         this.quantisation = quantisation;
     }

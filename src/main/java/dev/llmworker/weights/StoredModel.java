@@ -113,9 +113,7 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
 
     /// The size of all tensors together, in bytes.
     public long tensorBytes() {
-        return tensors.values().stream()
-                .mapToLong(Tensor::storedBytes)
-                .sum();
+        return tensors.values().stream().mapToLong(Tensor::storedBytes).sum();
     }
 
     /// @throws ModelFileException if there is no tensor of this name

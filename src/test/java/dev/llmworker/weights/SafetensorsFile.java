@@ -79,6 +79,20 @@ public final class SafetensorsFile {
         }
     }
 
+    /// What a tensor of text has.
+    static byte[] text(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /// The place of a tensor's data in the file.
+    int placeOf(String name) {
+        var offsets = (List<?>) Objects.requireNonNull((Map<?, ?>) Objects.requireNonNull(header.get(name)))
+                .get("data_offsets");
+        return bytes().length
+                - data.size()
+                + (int) Objects.requireNonNull(offsets).getFirst();
+    }
+
     /// A file with any header.
     public static byte[] bytes(String header, byte... data) {
         var json = header.getBytes(StandardCharsets.UTF_8);

@@ -169,7 +169,9 @@ record ModelLoader(
         return name.equals(TensorCheck.LAYER_EMBEDDING)
                 ? device.isGpu() ? 0 : tensor.bytes()
                 : program.loadingBytes(tensor.elements() / parts(name, config))
-                        + (device.isGpu() || tensor.packed() == null ? 0 : MOST_JOINED * tensor.bytes() / parts(name, config));
+                        + (device.isGpu() || tensor.packed() == null
+                                ? 0
+                                : MOST_JOINED * tensor.bytes() / parts(name, config));
     }
 
     /// In how many parts a tensor is loaded.

@@ -102,7 +102,8 @@ public record ModelSummary(
         var types = counts.entrySet().stream()
                 .map(type -> type.getValue() + " in " + type.getKey())
                 .collect(Collectors.joining(", "));
-        return model.quantisation() + "; of its matrices " + types + (counts.containsKey(TensorType.F16) ? faster(device) : "");
+        return model.quantisation() + "; of its matrices " + types
+                + (counts.containsKey(TensorType.F16) ? faster(device) : "");
     }
 
     /// What would be read in less time than float16.

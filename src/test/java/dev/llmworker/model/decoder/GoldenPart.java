@@ -12,7 +12,14 @@ import org.jspecify.annotations.Nullable;
 /// @param mask of random bits; null if they are no bits
 /// @param added to them
 /// @param values null if they are random
-record GoldenPart(String dtype, long[] shape, @Nullable Long mask, long added, float base, float scale, double @Nullable [] values) {
+record GoldenPart(
+        String dtype,
+        long[] shape,
+        @Nullable Long mask,
+        long added,
+        float base,
+        float scale,
+        double @Nullable [] values) {
     void write(SafetensorsFile file, String name) {
         switch (dtype) {
             case "F32", "F16", "BF16" -> file.tensor(name, TensorType.valueOf(dtype), floats(name), shape);

@@ -12,13 +12,13 @@ import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashSet;
-import dev.llmworker.weights.TensorType;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,7 +72,8 @@ class GoldenQuantisedTest {
                     var place = Long.remainderUnsigned(random.bits(i), tensor.elements());
                     // Of a minimum, which is up to 16 scales.
                     var rounded = tensor.type() == TensorType.Q4_1 ? 16 * 1.5 / 64 : Math.abs(samples[i]);
-                    assertEquals(samples[i], element(written, place), rounded / 2048 + 3e-8, tensor.name() + " " + place);
+                    assertEquals(
+                            samples[i], element(written, place), rounded / 2048 + 3e-8, tensor.name() + " " + place);
                 }
             }
         }
@@ -113,8 +114,7 @@ class GoldenQuantisedTest {
 
     private static void assertGolden(Golden golden, TorchDecoder decoder, float tolerance) {
         assertArrayEquals(golden.logits(), decoder.prefillLogits(0, golden.ids(), 0), tolerance);
-        assertArrayEquals(
-                golden.greedy(), GoldenSafetensorsTest.greedy(decoder, golden.ids(), golden.greedy().length));
+        assertArrayEquals(golden.greedy(), GoldenSafetensorsTest.greedy(decoder, golden.ids(), golden.greedy().length));
     }
 
     private void write(Golden golden) throws IOException {
