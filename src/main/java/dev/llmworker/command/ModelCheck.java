@@ -64,6 +64,9 @@ public final class ModelCheck {
         out.println(name + ": sound");
         line(out, "architecture", summary.architecture() + ", " + summary.sizes());
         line(out, "weights", summary.weights());
+        if (!summary.quantisation().isEmpty()) {
+            line(out, "quantised", summary.quantisation());
+        }
         var does = task == Task.GENERATE ? "" : "; " + task.words();
         line(out, "served", "on " + summary.device() + " as " + summary.weightFormat() + does);
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));

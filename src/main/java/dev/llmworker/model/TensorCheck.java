@@ -111,8 +111,10 @@ public final class TensorCheck {
     private static void check(StoredModel model, String name, long... expected) throws ModelFileException {
         var tensor = model.tensor(name);
         shape(tensor, expected);
-        if (isNeverQuantised(name) && tensor.type().blockElements() > 1) {
-            throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
+        var isQuantised = tensor.type().blockElements() > 1 || tensor.packed() != null;
+        if (isNeverQuantised(name) && isQuantised) {
+            throw tensor.problem("is " + (tensor.packed() == null ? tensor.type() : "quantised")
+                    + "; supported here: F32, F16, BF16");
         }
         if (name.endsWith(LayerTensors.DECAY)) {
             decays(tensor, LEAST_DECAY, 0);

@@ -20,9 +20,12 @@ final class FiniteCheck {
     /// The first such value: `has NaN at element 17`.
     static Optional<String> problem(Tensor tensor) {
         var data = tensor.data();
+        if (tensor.packed() != null) {
+            return tensor.packed().problem();
+        }
         return switch (tensor.type()) {
             case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> scales(tensor);
-            case MXFP4 -> exponents(tensor);
+            case MXFP4 -> exponents(data, tensor.type().blockBytes());
             case F16 -> element(data, Short.BYTES, FLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case BF16 -> element(data, Short.BYTES, BFLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case F32 -> element(data, Integer.BYTES, FLOAT32_EXPONENT).map(at -> elementProblem(tensor, at));
@@ -45,10 +48,9 @@ final class FiniteCheck {
     }
 
     /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.
-    private static Optional<String> exponents(Tensor tensor) {
-        var scales = tensor.scales();
-        var data = scales == null ? tensor.data() : scales;
-        var step = scales == null ? tensor.type().blockBytes() : 1;
+    ///
+    /// @param step bytes from one scale to the next
+    static Optional<String> exponents(MemorySegment data, int step) {
         for (var at = 0L; at < data.byteSize(); at += step) {
             var exponent = Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, at)) - EXPONENT_BIAS;
             if (exponent > MOST_EXPONENT) {

@@ -75,6 +75,7 @@ final class HubConfig {
     private final Map<String, Value> values = new HashMap<>();
     private final Map<String, Metadata.Source> sources = new HashMap<>();
     private final Metadata metadata;
+    private @Nullable Quantisation quantisation;
 
     private HubConfig(HubFields fields) {
         this.fields = fields;
@@ -94,6 +95,7 @@ final class HubConfig {
         config.sources.put(
                 "general.architecture", new Metadata.Source(file, fields.architectureSource(), fields.written()));
         check.require(config.metadata);
+        config.quantisation = Quantisation.of(fields);
         config.checkParts();
         for (var field : FIELDS.entrySet()) {
             var name = fields.first(field.getValue());
@@ -108,15 +110,14 @@ final class HubConfig {
         return config;
     }
 
+    /// How the matrices are quantised; null if each tensor's type says it.
+    @Nullable
+    Quantisation quantisation() {
+        return quantisation;
+    }
+
     /// Rejects settings that would change the computation but do not show in the tensors' names.
     private void checkParts() throws ModelFileException {
-        var method = fields.get("quantization_config").path("quant_method").asText();
-        if (fields.has("quantization_config") && !method.equals("mxfp4")) {
-            throw fields.problem(
-                    "quantization_config",
-                    "has quant_method " + fields.get("quantization_config").path("quant_method")
-                            + "; supported: mxfp4, weights in F32, F16 and BF16, and quantised ones in GGUF files");
-        }
         for (var only : ONLY.entrySet()) {
             var value = fields.get(only.getKey());
             if (fields.has(only.getKey())

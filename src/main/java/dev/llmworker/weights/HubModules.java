@@ -99,8 +99,15 @@ record HubModules(Path file, int pooling, List<String> dense) {
         var found = new LinkedHashMap<String, Tensor>();
         for (var path : dense) {
             var weights = file.resolveSibling(path).resolve("model.safetensors");
+            var quantised = new LinkedHashMap<String, RawTensor>();
             var all = SafetensorsShard.read(weights, StoredModel.map(weights, arena))
-                    .tensors(_ -> false);
+                    .tensors(_ -> false, quantised);
+            if (!quantised.isEmpty()) {
+                throw quantised
+                        .sequencedValues()
+                        .getFirst()
+                        .problem("is quantised; these layers must be F32, F16 or BF16");
+            }
             var tensor = all.get(LINEAR);
             if (tensor == null || all.size() > 1) {
                 throw new ModelFileException(weights, "has the tensors " + all.keySet() + "; expected " + LINEAR);

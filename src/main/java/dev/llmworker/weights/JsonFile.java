@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.CharConversionException;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,6 +21,7 @@ import java.util.List;
 public record JsonFile(Path file, JsonNode root) {
     private static final int MAX_DEPTH = 64;
     private static final int MAX_SHOWN = 100;
+    private static final int MAX_TEXT_BYTES = 1 << 16;
 
     /// For files that are parsed as a stream.
     public static final JsonFactory FACTORY = JsonFactory.builder()
@@ -60,6 +62,21 @@ public record JsonFile(Path file, JsonNode root) {
         } catch (JsonProcessingException | CharConversionException e) {
             throw notJson(file, e);
         }
+    }
+
+    /// An object that a tensor has as text.
+    static JsonNode object(RawTensor text) throws ModelFileException {
+        try {
+            if (text.data().byteSize() <= MAX_TEXT_BYTES) {
+                var root = MAPPER.readTree(text.data().toArray(ValueLayout.JAVA_BYTE));
+                if (root.isObject()) {
+                    return root;
+                }
+            }
+        } catch (IOException e) {
+            throw text.problem("is not valid JSON: " + reason(e));
+        }
+        throw text.problem("is not a JSON object of at most " + MAX_TEXT_BYTES + " bytes");
     }
 
     /// Like [#read], but an empty object if there is no such file.

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,7 +11,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,8 +32,25 @@ public final class Safetensors extends StoredModel {
     private static final Pattern SHARD_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
 
-    private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
+    private final String quantisation;
+
+    /// The tensors of some files, by their names there.
+    ///
+    /// @param raw those that are only parts of quantised matrices
+    private record Contents(Map<String, Tensor> tensors, Map<String, RawTensor> raw) {
+        boolean has(String name) {
+            return tensors.containsKey(name) || raw.containsKey(name);
+        }
+    }
+
+    private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors, String quantisation) {
         super(folder, arena, metadata, tensors);
+        this.quantisation = quantisation;
+    }
+
+    @Override
+    public String quantisation() {
+        return quantisation;
     }
 
     /// Whether a path is a safetensors model: a folder, or a file by its name.
@@ -64,22 +79,24 @@ public final class Safetensors extends StoredModel {
         }
         var config = HubConfig.read(folder.resolve(HubConfig.NAME), check);
         return opened(arena -> {
-            var tensors = tensors(path, folder, arena);
+            var quantisation = config.quantisation();
+            var tensors = named(quantisation, contents(path, folder, arena));
             config.complete(tensors, arena);
             var modules = HubModules.read(folder);
             config.pool(modules);
             tensors.putAll(modules.tensors(arena));
-            return new Safetensors(folder, arena, config.metadata(), tensors);
+            var described = quantisation == null ? "" : quantisation.toString();
+            return new Safetensors(folder, arena, config.metadata(), tensors, described);
         });
     }
 
-    private static Map<String, Tensor> tensors(Path path, Path folder, Arena arena) throws IOException {
+    private static List<Contents> contents(Path path, Path folder, Arena arena) throws IOException {
         var index = folder.resolve(INDEX);
         if (Files.isDirectory(path)) {
             var single = folder.resolve(SINGLE);
             // The same order as in transformers.
             if (Files.exists(single)) {
-                return single(single, arena);
+                return List.of(of(single, arena));
             }
             if (Files.exists(index)) {
                 return sharded(index, arena);
@@ -87,7 +104,7 @@ public final class Safetensors extends StoredModel {
             throw new ModelFileException(folder, "has neither " + SINGLE + " nor " + INDEX + others(folder));
         }
         var isPart = SHARD.matcher(path.getFileName().toString()).matches() && Files.exists(index);
-        return isPart || path.endsWith(INDEX) ? sharded(index, arena) : single(path, arena);
+        return isPart || path.endsWith(INDEX) ? sharded(index, arena) : List.of(of(path, arena));
     }
 
     private static String others(Path folder) throws IOException {
@@ -109,25 +126,21 @@ public final class Safetensors extends StoredModel {
         return new TreeSet<>(fileByTensor(index).values());
     }
 
-    private static Map<String, Tensor> single(Path file, Arena arena) throws IOException {
-        return named(List.of(of(file, arena)));
-    }
-
-    private static Map<String, Tensor> sharded(Path index, Arena arena) throws IOException {
+    private static List<Contents> sharded(Path index, Arena arena) throws IOException {
         var fileByTensor = fileByTensor(index);
-        var shards = new LinkedHashMap<String, Map<String, Tensor>>();
+        var shards = new LinkedHashMap<String, Contents>();
         for (var name : new TreeSet<>(fileByTensor.values())) {
             shards.put(name, of(index.resolveSibling(name), arena));
         }
         for (var entry : fileByTensor.entrySet()) {
             var shard = shards.get(entry.getValue());
-            if (shard == null || !shard.containsKey(entry.getKey()) && !HubTensorNames.isLeftOut(entry.getKey())) {
+            if (shard == null || !shard.has(entry.getKey()) && !HubTensorNames.isLeftOut(entry.getKey())) {
                 throw new ModelFileException(
                         index,
                         "weight_map has tensor " + entry.getKey() + " in " + entry.getValue() + ", which lacks it");
             }
         }
-        return named(new ArrayList<>(shards.values()));
+        return List.copyOf(shards.values());
     }
 
     /// Reads the index: which file has which tensor. All are in its folder.
@@ -155,26 +168,35 @@ public final class Safetensors extends StoredModel {
         return shards;
     }
 
-    private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
+    private static Contents of(Path file, Arena arena) throws IOException {
         var mapping = map(file, arena);
         var shard = SafetensorsShard.read(file, mapping);
         var towers = shard.names().filter(HubTensorNames::isOfTower).count();
         if (towers > 0) {
             LOG.info("{}: {} tensors for pictures or sound are left out", file.getFileName(), towers);
         }
-        return shard.tensors(HubTensorNames::isLeftOut);
+        var raw = new LinkedHashMap<String, RawTensor>();
+        return new Contents(shard.tensors(HubTensorNames::isLeftOut, raw), raw);
     }
 
-    private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
-        var names = new HubTensorNames(
-                shards.stream().flatMap(shard -> shard.keySet().stream()).collect(Collectors.toSet()));
+    private static Map<String, Tensor> named(@Nullable Quantisation quantisation, List<Contents> shards)
+            throws ModelFileException {
         var all = new LinkedHashMap<String, Tensor>();
+        var raw = new LinkedHashMap<String, RawTensor>();
         for (var shard : shards) {
-            for (var tensor : shard.values()) {
+            for (var tensor : shard.tensors().values()) {
                 refuseSecond(tensor, all.putIfAbsent(tensor.name(), tensor));
             }
+            for (var part : shard.raw().values()) {
+                var other = raw.putIfAbsent(part.name(), part);
+                if (other != null) {
+                    throw part.problem("is in " + other.file().getFileName() + " as well");
+                }
+            }
         }
+        var names = new HubTensorNames(Set.copyOf(all.keySet()));
         SplitBlocks.join(all);
+        QuantisedParts.join(quantisation, all, raw);
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var tensor : all.values()) {
             var name = names.toGguf(tensor).orElseGet(() -> UNNAMED + tensor.name());

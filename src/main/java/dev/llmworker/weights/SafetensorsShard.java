@@ -182,11 +182,20 @@ final class SafetensorsShard {
 
     /// The tensors by their names in the file, in file order. A tensor of an unsupported type is left out if
     /// `ignored` has its name, and rejected otherwise.
-    Map<String, Tensor> tensors(Predicate<String> ignored) throws ModelFileException {
+    ///
+    /// @param raw gets those of [RawTensor]'s types
+    Map<String, Tensor> tensors(Predicate<String> ignored, Map<String, RawTensor> raw) throws ModelFileException {
         checkPlaces();
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var entry : entries) {
-            if (!ignored.test(entry.name())) {
+            if (ignored.test(entry.name())) {
+                continue;
+            }
+            var bytes = RawTensor.BYTES.get(entry.typeName());
+            if (bytes != null && !SplitBlocks.isHalf(entry)) {
+                var own = data(entry, bytes(entry, bytes), entry.typeName());
+                raw.put(entry.name(), new RawTensor(file, entry.name(), entry.typeName(), entry.shape(), own));
+            } else {
                 tensors.put(entry.name(), tensor(entry));
             }
         }

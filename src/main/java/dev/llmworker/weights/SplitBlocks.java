@@ -7,18 +7,20 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// MXFP4 as gpt-oss is published: `NAME_blocks` has the quants, 16 bytes for each block, and `NAME_scales` a
 /// byte for each. Quants `2 i` and `2 i + 1` are in the halves of byte `i`, the lower one first.
-final class SplitBlocks {
+///
+/// @param quants of all blocks
+/// @param scales of all blocks, a byte each
+record SplitBlocks(MemorySegment quants, MemorySegment scales) implements Packed {
     private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     private static final String TYPE = "U8";
     private static final String BLOCKS = "_blocks";
     private static final String SCALES = "_scales";
     static final int QUANT_BYTES = 16;
-
-    private SplitBlocks() {}
 
     static boolean isHalf(SafetensorsShard.Entry entry) {
         return entry.typeName().equals(TYPE) && (isBlocks(entry) || entry.name().endsWith(SCALES));
@@ -50,7 +52,13 @@ final class SplitBlocks {
                 if (scales == null || !isHalf(scales) || !Arrays.equals(scales.shape(), blocks.shape())) {
                     throw blocks.problem("has no scales in " + whole + SCALES + " of its shape");
                 }
-                var joined = blocks.withScales(whole, scales.data());
+                var joined = new Tensor(
+                        blocks.file(),
+                        whole,
+                        TensorType.MXFP4,
+                        blocks.shape(),
+                        MemorySegment.NULL,
+                        new SplitBlocks(blocks.data(), scales.data()));
                 Safetensors.refuseSecond(joined, tensors.putIfAbsent(whole, joined));
             }
         }
@@ -62,12 +70,28 @@ final class SplitBlocks {
     }
 
     private static boolean isHalf(@Nullable Tensor tensor) {
-        return tensor != null && tensor.type() == TensorType.MXFP4 && tensor.scales() == null;
+        return tensor != null && tensor.type() == TensorType.MXFP4 && tensor.packed() == null;
+    }
+
+    @Override
+    public long storedBytes() {
+        return quants.byteSize() + scales.byteSize();
+    }
+
+    @Override
+    public Packed part(int index, long parts) {
+        return new SplitBlocks(Tensor.part(quants, index, parts), Tensor.part(scales, index, parts));
+    }
+
+    @Override
+    public Optional<String> problem() {
+        return FiniteCheck.exponents(scales, 1);
     }
 
     /// Writes blocks as GGUF has them: the scale, then the quants, the first half of them in the lower halves of the
     /// bytes.
-    static void write(MemorySegment quants, MemorySegment scales, MemorySegment to) {
+    @Override
+    public void write(MemorySegment to) {
         var all = new byte[QUANT_BYTES];
         var block = new byte[TensorType.MXFP4.blockBytes()];
         for (var i = 0L; i < scales.byteSize(); i++) {

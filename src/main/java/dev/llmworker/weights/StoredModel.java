@@ -95,6 +95,11 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         return metadata;
     }
 
+    /// How the matrices are quantised: `gptq, 4 bits in groups of 128`. Empty if each tensor's type says it.
+    public String quantisation() {
+        return "";
+    }
+
     /// Whether the tensors are as transformers has them.
     public boolean fromHub() {
         return this instanceof Safetensors;
@@ -108,9 +113,7 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
 
     /// The size of all tensors together, in bytes.
     public long tensorBytes() {
-        return tensors.values().stream()
-                .mapToLong(tensor -> tensor.data().byteSize())
-                .sum();
+        return tensors.values().stream().mapToLong(Tensor::storedBytes).sum();
     }
 
     /// @throws ModelFileException if there is no tensor of this name

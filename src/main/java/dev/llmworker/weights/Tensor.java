@@ -14,16 +14,22 @@ import org.jspecify.annotations.Nullable;
 ///     `[columns, rows]` here
 /// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only,
 ///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
-/// @param scales of MXFP4, if the file has them apart from the quants: a byte for each block
+/// @param packed the elements if the file has them in another form than `type`. Then `data` is empty, and a program
+/// takes
+///     [#inBlocks(Arena)]
 public record Tensor(
         Path file,
         String name,
         TensorType type,
         long[] shape,
         MemorySegment data,
-        @Nullable MemorySegment scales) {
+        @Nullable Packed packed) {
     public Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
         this(file, name, type, shape, data, null);
+    }
+
+    Tensor(Path file, String name, long[] shape, QuantisedMatrix matrix) {
+        this(file, name, matrix.type(), shape, MemorySegment.NULL, matrix);
     }
 
     public Tensor {
@@ -55,28 +61,35 @@ public record Tensor(
                 name + "[" + index + "]",
                 type,
                 Arrays.copyOf(whole, whole.length - 1),
-                part(data, index, parts),
-                scales == null ? null : part(scales, index, parts));
+                packed == null ? part(data, index, parts) : data,
+                packed == null ? null : packed.part(index, parts));
     }
 
-    private static MemorySegment part(MemorySegment whole, int index, long parts) {
+    static MemorySegment part(MemorySegment whole, int index, long parts) {
         var bytes = whole.byteSize() / parts;
         return whole.asSlice(index * bytes, bytes);
     }
 
-    /// Joins quants and scales.
-    Tensor withScales(String whole, MemorySegment theirs) {
-        return new Tensor(file, whole, type, shape, data, theirs);
-    }
-
-    /// With blocks as GGUF has them: the tensor itself, or a copy if its scales are apart.
+    /// In the form of its type: the tensor itself, or a copy if the file has another form.
+    ///
+    /// @param arena shared between threads
     public Tensor inBlocks(Arena arena) {
-        if (scales == null) {
+        if (packed == null) {
             return this;
         }
-        var blocks = arena.allocate(scales.byteSize() * type.blockBytes());
-        SplitBlocks.write(data, scales, blocks);
+        var blocks = arena.allocate(bytes());
+        packed.write(blocks);
         return new Tensor(file, name, type, shape, blocks);
+    }
+
+    /// What it takes in the form of its type, in bytes.
+    public long bytes() {
+        return elements() / type.blockElements() * type.blockBytes();
+    }
+
+    /// What it takes in the file, in bytes.
+    public long storedBytes() {
+        return packed == null ? data.byteSize() : packed.storedBytes();
     }
 
     public long elements() {

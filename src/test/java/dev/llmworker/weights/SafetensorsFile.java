@@ -31,9 +31,14 @@ public final class SafetensorsFile {
 
     /// A tensor of bytes.
     public SafetensorsFile bytes(String name, byte[] bytes, long... shape) {
+        return raw(name, "U8", bytes, shape);
+    }
+
+    /// A tensor of any type.
+    public SafetensorsFile raw(String name, String type, byte[] bytes, long... shape) {
         var start = data.size();
         data.writeBytes(bytes);
-        return declare(name, "U8", List.of(start, data.size()), shape);
+        return declare(name, type, List.of(start, data.size()), shape);
     }
 
     public SafetensorsFile rename(String from, String to) {
@@ -72,6 +77,20 @@ public final class SafetensorsFile {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /// What a tensor of text has.
+    static byte[] text(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /// The place of a tensor's data in the file.
+    int placeOf(String name) {
+        var offsets = (List<?>) Objects.requireNonNull((Map<?, ?>) Objects.requireNonNull(header.get(name)))
+                .get("data_offsets");
+        return bytes().length
+                - data.size()
+                + (int) Objects.requireNonNull(offsets).getFirst();
     }
 
     /// A file with any header.

@@ -8,6 +8,7 @@ import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,6 +23,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Damages a sound folder in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
 @Timeout(600)
@@ -101,6 +104,53 @@ class SafetensorsFuzzTest {
             }
         }
         assertTrue(opened > 20 && refused > 500, opened + " opened, " + refused + " refused");
+    }
+
+    @Concurrent
+    @ParameterizedTest
+    @EnumSource
+    void everyExtremeInAQuantisedFolderIsReadOrRefused(QuantisedFolder kind) throws IOException {
+        var quantised = kind.folder();
+        quantised.write(directory);
+        var weights = quantised.weights.bytes();
+        var header = headerOf(weights);
+        var data = Arrays.copyOfRange(weights, Long.BYTES + header.length(), weights.length);
+        for (var extreme : EXTREMES) {
+            for (var text : replaced(header, extreme)) {
+                read("model.safetensors", SafetensorsFile.bytes(text, data), text);
+            }
+        }
+        Files.write(directory.resolve("model.safetensors"), weights);
+        var config = new String(quantised.configBytes(), StandardCharsets.UTF_8);
+        var quantisation = config.indexOf("\"quantization_config\"");
+        for (var extreme : EXTREMES) {
+            for (var text : replaced(config.substring(quantisation), extreme)) {
+                var all = config.substring(0, quantisation) + text;
+                read("config.json", all.getBytes(StandardCharsets.UTF_8), all);
+            }
+        }
+        assertTrue(opened > 10 && refused > 500, opened + " opened, " + refused + " refused");
+    }
+
+    @Seeded
+    @Concurrent
+    @ParameterizedTest
+    @EnumSource
+    void randomDamageOfAQuantisedFolderIsReadOrRefused(QuantisedFolder kind) throws IOException {
+        var seed = Seeds.seed();
+        var random = new Random(seed);
+        var quantised = kind.folder();
+        quantised.write(directory);
+        for (var round = 0; round < Seeds.rounds(1000); round++) {
+            var isConfig = round % 3 == 0;
+            var bytes = isConfig ? quantised.configBytes() : quantised.weights.bytes();
+            for (var changes = 1 + random.nextInt(4); changes > 0; changes--) {
+                bytes = damaged(bytes, random);
+            }
+            quantised.write(directory);
+            read(isConfig ? "config.json" : "model.safetensors", bytes, "seed " + seed + " round " + round);
+        }
+        assertTrue(refused > 300, opened + " opened, " + refused + " refused");
     }
 
     @Seeded
@@ -187,10 +237,14 @@ class SafetensorsFuzzTest {
     private void read(String name, byte[] bytes, String damage) throws IOException {
         Files.write(directory.resolve(name), bytes);
         var before = memory.getCurrentThreadAllocatedBytes();
-        try (var model = StoredModel.open(directory)) {
+        try (var model = StoredModel.open(directory);
+                var arena = Arena.ofShared()) {
             opened++;
             for (var tensor : model.tensors().values()) {
                 tensor.checkFinite();
+                if (tensor.packed() != null) {
+                    tensor.inBlocks(arena);
+                }
             }
         } catch (ModelFileException refusal) {
             refused++;

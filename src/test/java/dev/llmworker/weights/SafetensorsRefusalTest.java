@@ -172,7 +172,7 @@ class SafetensorsRefusalTest {
             delimiter = '|',
             value = {
                 "architectures | [] | architectures is []; expected one name, such as LlamaForCausalLM",
-                "quantization_config | {\"quant_method\":\"gptq\"} | quantization_config has quant_method \"gptq\"",
+                "quantization_config | {\"quant_method\":\"hqq\"} | quantization_config has quant_method \"hqq\"; supported: awq,",
                 "hidden_size | [8] | hidden_size is an ARRAY; expected a number, text or flag",
                 "num_hidden_layers | 5000 | num_hidden_layers is 5000; expected 1 to 1024",
                 "num_hidden_layers | \"two\" | num_hidden_layers is a STRING; expected an integer",

@@ -100,7 +100,7 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
 
     @Override
     default long embeddingBytes(Tensor embedding, Precision dense) {
-        return embedding.data().byteSize();
+        return embedding.bytes();
     }
 
     @Override

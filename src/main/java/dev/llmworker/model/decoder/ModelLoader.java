@@ -46,6 +46,9 @@ record ModelLoader(
     /// A machine runs other programs too; a GPU only runs this one.
     private static final double CPU_CACHE_SHARE = 0.5;
 
+    /// Tensors that are joined to one matrix: queries, keys and values.
+    private static final int MOST_JOINED = 3;
+
     private static final double GPU_CACHE_SHARE = 0.9;
     /// A step of a GPU takes hardly longer with more rows.
     private static final int GPU_SLOTS = 128;
@@ -160,12 +163,16 @@ record ModelLoader(
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// What a tensor takes on its way to the program. Experts come one by one. The second embedding stays as it is
+    /// What a tensor takes on its way to the program. If the file has it in another form, it is copied in main memory,
+    /// together with the others of its matrix. Experts come one by one. The second embedding stays as it is
     /// stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
-                ? device.isGpu() ? 0 : tensor.data().byteSize()
-                : program.loadingBytes(tensor.elements() / parts(name, config));
+                ? device.isGpu() ? 0 : tensor.bytes()
+                : program.loadingBytes(tensor.elements() / parts(name, config))
+                        + (device.isGpu() || tensor.packed() == null
+                                ? 0
+                                : MOST_JOINED * tensor.bytes() / parts(name, config));
     }
 
     /// In how many parts a tensor is loaded.
@@ -204,7 +211,7 @@ record ModelLoader(
     private String format(Precision weights) {
         var bytes = new EnumMap<TensorType, Long>(TensorType.class);
         for (var tensor : model.tensors().values()) {
-            bytes.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
+            bytes.merge(tensor.type(), tensor.bytes(), Long::sum);
         }
         var most = bytes.keySet().stream().max(Comparator.comparing(bytes::get)).orElseThrow();
         return program.weightFormat(weights, most) + " (" + most + ")";

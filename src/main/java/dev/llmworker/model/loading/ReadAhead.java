@@ -88,7 +88,7 @@ final class ReadAhead implements AutoCloseable {
                 check.check(tensor);
                 return true;
             };
-            var units = (int) Math.min(windowUnits, Math.ceilDiv(tensor.data().byteSize(), UNIT_BYTES));
+            var units = (int) Math.min(windowUnits, Math.ceilDiv(tensor.storedBytes(), UNIT_BYTES));
             var next = new Ahead(whole, units);
             if (ahead.putIfAbsent(Key.of(tensor), next) == null) {
                 threads.execute(() -> read(next));

@@ -53,7 +53,7 @@ public enum WeightLayout {
                 switch (matrix.type()) {
                     case Q4_0, Q4_1, Q4_K -> elements / 2 + elements / 8;
                     case Q8_0, Q5_0, Q5_1, Q5_K, Q6_K, MXFP4 -> elements + elements / 8;
-                    case F16, BF16, F32 -> matrix.data().byteSize();
+                    case F16, BF16, F32 -> matrix.bytes();
                 };
         };
     }

@@ -18,6 +18,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Puts a model's tensors into a decoder program. Each is checked and repacked straight from the mapped file.
@@ -44,6 +46,9 @@ public final class WeightLoader {
     private final LongConsumer progress;
     private final boolean copyFits;
     private final Set<String> counted = new HashSet<>();
+    /// By the names in the files.
+    private final Map<String, Long> storedBytes = new HashMap<>();
+
     private @Nullable ReadAhead ahead;
     private long bytesDone;
 
@@ -63,6 +68,9 @@ public final class WeightLoader {
         this.progress = progress;
         var elements =
                 model.tensors().values().stream().mapToLong(Tensor::elements).sum();
+        for (var tensor : model.tensors().values()) {
+            storedBytes.put(tensor.name(), tensor.storedBytes());
+        }
         copyFits = elements * Precision.BF16.bytes() <= memory / MANY_ROWS_MEMORY_SHARE;
     }
 
@@ -77,10 +85,10 @@ public final class WeightLoader {
         }
     }
 
-    /// About as [#put] takes them. Scales that are apart are checked where both are joined.
+    /// About as [#put] takes them. Those in another form are checked when they are written in that of their type.
     private List<Tensor> inOrder() {
         return model.tensors().entrySet().stream()
-                .filter(entry -> entry.getValue().scales() == null)
+                .filter(entry -> entry.getValue().packed() == null)
                 .sorted(Comparator.comparingInt(entry -> turn(entry.getKey())))
                 .map(Map.Entry::getValue)
                 .toList();
@@ -101,7 +109,10 @@ public final class WeightLoader {
             if (hasOwnHead() || program.readsAhead()) {
                 check(embedding);
             }
-            program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
+            try (var arena = Arena.ofShared()) {
+                var rows = unpacked(embedding, arena);
+                program.putEmbedding(MatrixParts.pieces(rows), rows.type(), config.vocabulary());
+            }
             done(List.of(embedding));
         }
         for (var layer = 0; layer < config.layers().size(); layer++) {
@@ -150,7 +161,10 @@ public final class WeightLoader {
     private void putLayerInputs() throws ModelFileException, InterruptedException {
         var embedding = model.tensor(TensorCheck.LAYER_EMBEDDING);
         check(embedding);
-        program.putLayerEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
+        try (var arena = Arena.ofShared()) {
+            var rows = unpacked(embedding, arena);
+            program.putLayerEmbedding(MatrixParts.pieces(rows), rows.type(), config.vocabulary());
+        }
         done(List.of(embedding));
         putVectors(MODEL, "input_norm", List.of(model.tensor(TensorCheck.LAYER_INPUT_NORM)));
         putMatrix(MODEL, "inputs", model.tensor(TensorCheck.LAYER_INPUTS));
@@ -175,7 +189,7 @@ public final class WeightLoader {
             if (tensor.rows() == 1) {
                 needed += tensor.elements() * Precision.FP32.bytes();
             } else if (entry.getKey().equals(TensorCheck.LAYER_EMBEDDING)) {
-                needed += tensor.data().byteSize();
+                needed += tensor.bytes();
             } else if (tied || !entry.getKey().equals(EMBEDDING)) {
                 needed += held(tensor);
             }
@@ -201,10 +215,10 @@ public final class WeightLoader {
     /// order that the rotary positions need.
     private void putAttention(int layer, Attention attention, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        try (var arena = Arena.ofConfined()) {
+        try (var arena = Arena.ofShared()) {
             var ordered = new HeadOrder(attention, tensors.groupsAttention(), arena);
             if (tensors.joinsAttention()) {
-                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight")));
+                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight", arena)));
             } else {
                 putMatrix(layer, "qkv", attentionInputs(attention, tensors, ordered, ".weight"));
             }
@@ -225,11 +239,11 @@ public final class WeightLoader {
     /// Values may be the keys.
     private Tensor[] attentionInputs(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
             throws ModelFileException, InterruptedException {
-        var queries = tensor(tensors, "attn_q" + kind);
+        var queries = tensor(tensors, "attn_q" + kind, ordered.arena());
         var parts = new ArrayList<Tensor>();
         parts.add(ordered.heads(attention.gated() ? ordered.queries(queries) : queries));
         if (attention.hasKeys()) {
-            var keys = tensor(tensors, "attn_k" + kind);
+            var keys = tensor(tensors, "attn_k" + kind, ordered.arena());
             parts.add(ordered.heads(keys));
             parts.add(attention.valuesAreKeys() ? keys : tensor(tensors, "attn_v" + kind));
         }
@@ -264,7 +278,7 @@ public final class WeightLoader {
     /// fading depend on.
     private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        try (var arena = Arena.ofConfined()) {
+        try (var arena = Arena.ofShared()) {
             putMatrix(layer, "qkv", deltaInputs(delta, tensors, arena).toArray(Tensor[]::new));
         }
         putVectors(layer, "convolution", tensors, "ssm_conv1d.weight");
@@ -284,14 +298,14 @@ public final class WeightLoader {
         var parts = new ArrayList<Tensor>();
         if (tensors.groupsDelta()) {
             var order = RowOrder.ungrouped(keyHeads, delta.keyDim(), delta.keyDim(), values, values);
-            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_DELTA), order, arena));
+            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_DELTA, arena), order, arena));
         } else {
             parts.add(tensor(tensors, "attn_qkv.weight"));
             parts.add(tensor(tensors, "attn_gate.weight"));
         }
         if (tensors.groupsShares()) {
             var order = RowOrder.ungrouped(keyHeads, each, each);
-            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_SHARES), order, arena));
+            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_SHARES, arena), order, arena));
         } else {
             parts.add(tensor(tensors, "ssm_beta.weight"));
             parts.add(tensor(tensors, "ssm_alpha.weight"));
@@ -341,6 +355,19 @@ public final class WeightLoader {
         return found;
     }
 
+    /// In the form of its type.
+    private Tensor tensor(LayerTensors tensors, String part, Arena arena)
+            throws ModelFileException, InterruptedException {
+        return unpacked(tensor(tensors, part), arena);
+    }
+
+    private Tensor unpacked(Tensor tensor, Arena arena) throws ModelFileException, InterruptedException {
+        if (tensor.packed() != null) {
+            check(tensor);
+        }
+        return tensor.inBlocks(arena);
+    }
+
     private void check(Tensor tensor) throws ModelFileException, InterruptedException {
         Objects.requireNonNull(ahead).check(tensor);
     }
@@ -362,11 +389,24 @@ public final class WeightLoader {
     }
 
     private void putMatrix(int layer, String role, Tensor... tensors) throws ModelFileException, InterruptedException {
-        var parts = List.of(tensors);
+        if (Stream.of(tensors).allMatch(tensor -> tensor.packed() == null)) {
+            putMatrix(layer, role, List.of(tensors));
+        } else {
+            try (var arena = Arena.ofShared()) {
+                var parts = new ArrayList<Tensor>();
+                for (var tensor : tensors) {
+                    parts.add(unpacked(tensor, arena));
+                }
+                putMatrix(layer, role, parts);
+            }
+        }
+        done(List.of(tensors));
+    }
+
+    private void putMatrix(int layer, String role, List<Tensor> parts) throws ModelFileException, InterruptedException {
         checkFinite(parts);
         var few = program.fewRows(parts, weights);
         program.putMatrix(layer, role, MatrixParts.of(parts), few, program.manyRows(few, weights, copyFits));
-        done(parts);
     }
 
     /// Vectors are F32, F16 or BF16, of which a program checks none itself.
@@ -392,7 +432,7 @@ public final class WeightLoader {
         for (var tensor : tensors) {
             // A tied head is the embedding again, and is counted once.
             if (counted.add(tensor.name())) {
-                bytesDone += tensor.data().byteSize();
+                bytesDone += storedBytes.getOrDefault(tensor.name(), tensor.storedBytes());
             }
         }
         progress.accept(bytesDone);

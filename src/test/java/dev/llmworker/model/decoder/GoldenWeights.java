@@ -30,7 +30,8 @@ record GoldenWeights(String name, float base, float scale, long[] shape) {
         return weights;
     }
 
-    private static List<String> counted(String name) {
+    /// The names that a name with counts stands for.
+    static List<String> counted(String name) {
         var count = COUNT.matcher(name);
         if (!count.find()) {
             return List.of(name);
@@ -53,18 +54,26 @@ record GoldenWeights(String name, float base, float scale, long[] shape) {
     }
 
     float[] values() {
+        var values = new float[count()];
+        for (var i = 0; i < values.length; i++) {
+            values[i] = base + ((bits(i) >>> 48) / 32_768f - 1) * scale;
+        }
+        return values;
+    }
+
+    int count() {
+        return (int) Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    }
+
+    /// Random bits of an element, by SplitMix64.
+    long bits(int index) {
         var hash = 0xCBF2_9CE4_8422_2325L;
         for (var character : name.getBytes(StandardCharsets.UTF_8)) {
             hash = (hash ^ character) * 0x100_0000_01B3L;
         }
-        var values = new float[(int) Arrays.stream(shape).reduce(1, Math::multiplyExact)];
-        for (var i = 0; i < values.length; i++) {
-            var z = hash + i * 0x9E37_79B9_7F4A_7C15L;
-            z = (z ^ z >>> 30) * 0xBF58_476D_1CE4_E5B9L;
-            z = (z ^ z >>> 27) * 0x94D0_49BB_1331_11EBL;
-            z = z ^ z >>> 31;
-            values[i] = base + ((z >>> 48) / 32_768f - 1) * scale;
-        }
-        return values;
+        var z = hash + index * 0x9E37_79B9_7F4A_7C15L;
+        z = (z ^ z >>> 30) * 0xBF58_476D_1CE4_E5B9L;
+        z = (z ^ z >>> 27) * 0x94D0_49BB_1331_11EBL;
+        return z ^ z >>> 31;
     }
 }

@@ -1,0 +1,136 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Precision;
+import dev.llmworker.testing.Concurrent;
+import dev.llmworker.weights.SafetensorsFile;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Folders with `quantization_config`, against transformers' figures in float32 for the numbers that the tools of each
+/// method make of them. `golden_quantised.py` writes them.
+class GoldenQuantisedTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    /// Minimums of blocks, and elements that no block holds, are rounded to float16.
+    private static final float TOLERANCE = 0.02f;
+
+    private record Golden(
+            String name,
+            Map<String, Object> config,
+            Map<String, GoldenPart> tensors,
+            Map<String, double[]> samples,
+            int[] ids,
+            int[] greedy,
+            float[] logits) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    @TempDir
+    private Path directory;
+
+    /// Each is what the tool makes of it, rounded to float16 once, or a sum of two such numbers.
+    @Concurrent
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void someElementsOfEachMatrixAreThoseOfTheTool(Golden golden) throws Exception {
+        write(golden);
+        var seen = new HashSet<String>();
+        try (var model = StoredModel.open(directory);
+                var arena = Arena.ofShared()) {
+            for (var tensor : model.tensors().values()) {
+                var samples = golden.samples().get(tensor.name());
+                if (samples == null) {
+                    assertNull(tensor.packed(), tensor.name());
+                    continue;
+                }
+                seen.add(tensor.name());
+                tensor.checkFinite();
+                var written = tensor.inBlocks(arena);
+                var random = new GoldenWeights(tensor.name(), 0, 0, tensor.shape());
+                for (var i = 0; i < samples.length; i++) {
+                    var place = Long.remainderUnsigned(random.bits(i), tensor.elements());
+                    // Of a minimum, which is up to 16 scales.
+                    var rounded = tensor.type() == TensorType.Q4_1 ? 16 * 1.5 / 64 : Math.abs(samples[i]);
+                    assertEquals(
+                            samples[i], element(written, place), rounded / 2048 + 3e-8, tensor.name() + " " + place);
+                }
+            }
+        }
+        assertEquals(golden.samples().keySet(), seen);
+    }
+
+    private static float element(Tensor tensor, long place) {
+        var type = tensor.type();
+        var block = tensor.data()
+                .asSlice(place / type.blockElements() * type.blockBytes(), type.blockBytes())
+                .toArray(ValueLayout.JAVA_BYTE);
+        return NaiveBlocks.values(type, block)[(int) (place % type.blockElements())];
+    }
+
+    @Concurrent
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void libtorchGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
+        write(golden);
+        try (var decoder = GoldenSafetensorsTest.load(directory)) {
+            assertGolden(golden, decoder, TOLERANCE);
+        }
+    }
+
+    @Concurrent
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void theNativeProgramGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
+        MachineNeeds.nativeLibrary();
+        write(golden);
+        var options = new DecoderOptions(Precision.AUTO, Precision.FP32, 1, 0, 1, "cpu", true);
+        try (var model = StoredModel.open(directory);
+                var decoder = TorchDecoder.load(model, options, _ -> {})) {
+            assertTrue(decoder.description().weightFormat().startsWith("native"));
+            assertGolden(golden, decoder, GoldenSafetensorsTest.NATIVE_TOLERANCE);
+        }
+    }
+
+    private static void assertGolden(Golden golden, TorchDecoder decoder, float tolerance) {
+        assertArrayEquals(golden.logits(), decoder.prefillLogits(0, golden.ids(), 0), tolerance);
+        assertArrayEquals(golden.greedy(), GoldenSafetensorsTest.greedy(decoder, golden.ids(), golden.greedy().length));
+    }
+
+    private void write(Golden golden) throws IOException {
+        Files.writeString(directory.resolve("config.json"), JSON.writeValueAsString(golden.config()));
+        var file = new SafetensorsFile().metadata(Map.of("format", "pt"));
+        golden.tensors().forEach((names, part) -> {
+            for (var name : GoldenWeights.counted(names)) {
+                part.write(file, name);
+            }
+        });
+        file.write(directory.resolve("model.safetensors"));
+    }
+
+    private static List<Golden> goldens() throws IOException {
+        try (var stream = GoldenQuantisedTest.class.getResourceAsStream("/golden/quantised.json")) {
+            return List.of(JSON.readValue(stream, Golden[].class));
+        }
+    }
+}
