@@ -114,33 +114,21 @@ class ArchitectureTest {
     private static final String ITSELF = "";
 
     /// The description of a model does not know the programs that run it.
-    private static final Map<String, List<String>> MODEL_MAY_USE = Map.of(
-            "check",
-            List.of("decoder", ITSELF),
-            "decoder",
-            List.of("loading", "architecture", ITSELF),
-            "loading",
-            List.of(ITSELF),
-            "architecture",
-            List.of(ITSELF),
-            ITSELF,
-            List.of());
+    private static final Map<String, List<String>> MODEL_MAY_USE = Map.ofEntries(
+            Map.entry("check", List.of("decoder", ITSELF)),
+            Map.entry("decoder", List.of("loading", "architecture", ITSELF)),
+            Map.entry("loading", List.of(ITSELF)),
+            Map.entry("architecture", List.of(ITSELF)),
+            Map.entry(ITSELF, List.of()));
 
-    private static final Map<String, List<String>> TEXT_MAY_USE = Map.of(
-            "chat",
-            List.of("answer", "tools", "jinja", "hub", ITSELF),
-            "answer",
-            List.of("tools", ITSELF),
-            "tools",
-            List.of(),
-            "jinja",
-            List.of(),
-            "gguf",
-            List.of(ITSELF),
-            "hub",
-            List.of(ITSELF),
-            ITSELF,
-            List.of());
+    private static final Map<String, List<String>> TEXT_MAY_USE = Map.ofEntries(
+            Map.entry("chat", List.of("answer", "tools", "jinja", "hub", ITSELF)),
+            Map.entry("answer", List.of("tools", ITSELF)),
+            Map.entry("tools", List.of()),
+            Map.entry("jinja", List.of()),
+            Map.entry("gguf", List.of(ITSELF)),
+            Map.entry("hub", List.of(ITSELF)),
+            Map.entry(ITSELF, List.of()));
 
     private static final Map<String, Map<String, List<String>>> ROOMS =
             Map.of(SERVING, SERVING_MAY_USE, ROOT + ".model", MODEL_MAY_USE, ROOT + ".text", TEXT_MAY_USE);
