@@ -62,6 +62,9 @@ public final class ModelCheck {
         line(out, "architecture", summary.architecture() + ", " + summary.sizes());
         line(out, "weights", summary.weights());
         line(out, "served", "on " + summary.device() + " as " + summary.weightFormat());
+        for (var type : summary.held()) {
+            line(out, type == summary.held().getFirst() ? "types" : "", type.toString());
+        }
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
         line(out, "chat template", template(prompts.encoder().template()));
         line(out, "tool calls", prompts.encoder().tools());

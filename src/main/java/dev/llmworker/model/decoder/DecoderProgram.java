@@ -276,6 +276,12 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         few.manyRowsFrom());
     }
 
+    /// The numbers of a tensor as the program reads them from its file: what tests compare.
+    default float[] fileNumbers(Tensor tensor) {
+        return exported()
+                .floats("file_numbers", MatrixParts.pieces(tensor), tensor.type().ggufId());
+    }
+
     default void build() {
         exported().run("build");
     }

@@ -11,6 +11,7 @@ import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -25,6 +26,7 @@ import java.util.stream.Collectors;
 /// @param activeParameters those that are used for a token
 /// @param device where it would run
 /// @param weightFormat how the weights would be held there
+/// @param held what the tensors of each type become there
 /// @param stepBytes bytes of weights that are read for a token, at least
 public record ModelSummary(
         String architecture,
@@ -35,6 +37,7 @@ public record ModelSummary(
         long activeParameters,
         String device,
         String weightFormat,
+        List<HeldType> held,
         long stepBytes,
         MemoryPlan memory) {
     /// Checks a model without loading it. Each tensor is read once.
@@ -59,6 +62,7 @@ public record ModelSummary(
             ModelConfig config,
             String device,
             String weightFormat,
+            List<HeldType> held,
             long stepBytes,
             MemoryPlan memory) {
         var types = new EnumMap<TensorType, Long>(TensorType.class);
@@ -81,6 +85,7 @@ public record ModelSummary(
                 Math.round(active),
                 device,
                 weightFormat,
+                held,
                 stepBytes,
                 memory);
     }

@@ -3,9 +3,26 @@ package dev.llmworker.model.decoder;
 import dev.llmworker.weights.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.EnumSet;
+import java.util.Set;
 
 /// The elements of quantised blocks, one after the other, by the formulas of `ggml-quants.c`.
 final class NaiveBlocks {
+    /// Types whose formulas take large tables.
+    static final Set<TensorType> GOLDEN = EnumSet.of(
+            TensorType.Q3_K,
+            TensorType.IQ1_S,
+            TensorType.IQ1_M,
+            TensorType.IQ2_XXS,
+            TensorType.IQ2_XS,
+            TensorType.IQ2_S,
+            TensorType.IQ3_XXS,
+            TensorType.IQ3_S,
+            TensorType.IQ4_NL,
+            TensorType.IQ4_XS,
+            TensorType.TQ1_0,
+            TensorType.TQ2_0);
+
     private final ByteBuffer block;
 
     private NaiveBlocks(byte[] block) {
@@ -13,6 +30,9 @@ final class NaiveBlocks {
     }
 
     static float[] values(TensorType type, byte[] block) {
+        if (GOLDEN.contains(type)) {
+            return GoldenBlocks.values(type, block);
+        }
         var naive = new NaiveBlocks(block);
         var values = new float[type.blockElements()];
         for (var i = 0; i < values.length; i++) {
@@ -22,6 +42,7 @@ final class NaiveBlocks {
                 case Q8_0 -> naive.half(0) * naive.block.get(2 + i);
                 case Q5_0 -> naive.half(0) * (naive.fiveBits(2, i) - 16);
                 case Q5_1 -> naive.half(0) * naive.fiveBits(4, i) + naive.half(2);
+                case Q2_K -> naive.twoBits(i);
                 case Q4_K -> naive.grouped(naive.groupNibble(16, i), i / 32);
                 case Q5_K -> naive.grouped(naive.groupNibble(48, i) + 16 * naive.bit(16 + i % 32, i / 32), i / 32);
                 case Q6_K -> naive.half(208) * naive.block.get(192 + i / 16) * (naive.sixBits(i) - 32);
@@ -29,6 +50,7 @@ final class NaiveBlocks {
                 case F16 -> naive.half(0);
                 case BF16 -> Float.intBitsToFloat(naive.block.getShort(0) << Short.SIZE);
                 case F32 -> naive.block.getFloat(0);
+                default -> throw new IllegalArgumentException(type + " is golden");
             };
         }
         return values;
@@ -68,6 +90,12 @@ final class NaiveBlocks {
             minimum = unsigned(4 + group + 4) >> 4 | unsigned(4 + group) >> 6 << 4;
         }
         return half(0) * scale * quant - half(2) * minimum;
+    }
+
+    private float twoBits(int i) {
+        var group = unsigned(i / 16);
+        var quant = unsigned(16 + i / 128 * 32 + i % 32) >> i % 128 / 32 * 2 & 3;
+        return half(80) * (group & 15) * quant - half(82) * (group >> 4);
     }
 
     private int sixBits(int i) {

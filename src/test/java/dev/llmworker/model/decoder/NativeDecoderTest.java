@@ -80,7 +80,7 @@ class NativeDecoderTest {
 
     @Concurrent
     @ParameterizedTest
-    @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "MXFP4"})
+    @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "Q2_K", "Q3_K", "MXFP4"})
     void aRowsBitsDependOnItsOwnSequenceAlone(TensorType type) throws Exception {
         var seed = 229 + type.ordinal();
         var random = new Random(seed);
@@ -210,8 +210,9 @@ class NativeDecoderTest {
 
     private static double tolerance(TensorType type) {
         return switch (type) {
-            case Q4_K, Q5_K, Q6_K -> K_FORMATS_TOLERANCE;
-            case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, MXFP4 -> FLOAT32_CACHE_TOLERANCE;
+            case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, MXFP4, IQ4_NL, TQ1_0, TQ2_0 -> FLOAT32_CACHE_TOLERANCE;
+            case Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS ->
+                K_FORMATS_TOLERANCE;
         };
     }
 

@@ -55,6 +55,10 @@ record RandomBlocks(RandomGenerator random) {
             case Q4_K -> random(type, bytes, weights, start, scale / 400, 7.5f * scale / 400);
             case Q5_K -> random(type, bytes, weights, start, scale / 800, 15.5f * scale / 800);
             case Q6_K -> random(type, bytes, weights, start, scale / 1370);
+            // Group scales and minimums are 7.5 on the average.
+            case Q2_K -> random(type, bytes, weights, start, scale / 12, 1.5f * scale / 12);
+            case Q3_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0 ->
+                golden(type, bytes, weights, start, scale);
             case MXFP4 -> exponents(bytes, weights, start, scale / 3);
         }
     }
@@ -63,7 +67,7 @@ record RandomBlocks(RandomGenerator random) {
     private void random(TensorType type, ByteBuffer bytes, float[] weights, int start, float... scales) {
         var block = new byte[type.blockBytes()];
         random.nextBytes(block);
-        var at = type == TensorType.Q6_K ? 208 : 0;
+        var at = type == TensorType.Q6_K ? 208 : type == TensorType.Q2_K ? 80 : 0;
         for (var scale : scales) {
             ByteBuffer.wrap(block)
                     .order(ByteOrder.LITTLE_ENDIAN)
@@ -72,6 +76,13 @@ record RandomBlocks(RandomGenerator random) {
         }
         bytes.put(block);
         System.arraycopy(NaiveBlocks.values(type, block), 0, weights, start, type.blockElements());
+    }
+
+    private void golden(TensorType type, ByteBuffer bytes, float[] weights, int start, float scale) {
+        var d = Float.floatToFloat16(scale / GoldenBlocks.size(type) * (0.75f + random.nextFloat() / 2));
+        var block = GoldenBlocks.block(type, random.nextInt(GoldenBlocks.UNITS), d);
+        bytes.put(block);
+        System.arraycopy(GoldenBlocks.values(type, block), 0, weights, start, type.blockElements());
     }
 
     /// A block of MXFP4, whose scale is a power of two.
