@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 
@@ -17,7 +16,7 @@ import java.util.Objects;
 /// @param values theirs, as the bytes of floats
 record GoldenBlocks(byte[] blocks, byte[] values) {
     /// Blocks whose scale is 1.
-    static final int UNITS = 2;
+    private static final int UNITS = 2;
 
     private static final int IQ1_M_QUARTERS = 48;
     private static final Map<String, GoldenBlocks> ALL = read();
@@ -42,33 +41,6 @@ record GoldenBlocks(byte[] blocks, byte[] values) {
         return floats;
     }
 
-    /// One of the blocks whose scale is 1, with another scale.
-    ///
-    /// @param scale a float16
-    static byte[] block(TensorType type, int which, short scale) {
-        var bytes = type.blockBytes();
-        var block = Arrays.copyOfRange(of(type).blocks, which * bytes, (which + 1) * bytes);
-        putScale(type, block, scale);
-        return block;
-    }
-
-    /// The numbers of a block that is one of [#block], of a type with one scale.
-    static float[] values(TensorType type, byte[] block) {
-        var scale = scale(type, block);
-        for (var which = 0; which < UNITS; which++) {
-            if (Arrays.equals(block, block(type, which, scale))) {
-                var all = of(type).floats();
-                var own = Arrays.copyOfRange(all, which * type.blockElements(), (which + 1) * type.blockElements());
-                for (var i = 0; i < own.length; i++) {
-                    // Exact: the scale has 11 bits, the numbers have at most 13.
-                    own[i] *= Float.float16ToFloat(scale);
-                }
-                return own;
-            }
-        }
-        throw new IllegalArgumentException("a block of " + type + " that is not golden");
-    }
-
     /// The root of the mean square of the blocks whose scale is 1.
     static float size(TensorType type) {
         var squares = 0.0;
@@ -80,10 +52,6 @@ record GoldenBlocks(byte[] blocks, byte[] values) {
         return (float) Math.sqrt(squares / count);
     }
 
-    private static ByteBuffer littleEndian(byte[] block) {
-        return ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
-    }
-
     private static int scaleAt(TensorType type) {
         return switch (type) {
             case Q3_K -> 108;
@@ -93,20 +61,10 @@ record GoldenBlocks(byte[] blocks, byte[] values) {
         };
     }
 
-    private static short scale(TensorType type, byte[] block) {
+    /// Of a type with one scale.
+    static void putScale(TensorType type, byte[] block, short scale) {
         if (type != TensorType.IQ1_M) {
-            return littleEndian(block).getShort(scaleAt(type));
-        }
-        var bits = 0;
-        for (var i = 0; i < 4; i++) {
-            bits |= (block[IQ1_M_QUARTERS + 2 * i + 1] >> 4 & 15) << 4 * i;
-        }
-        return (short) bits;
-    }
-
-    private static void putScale(TensorType type, byte[] block, short scale) {
-        if (type != TensorType.IQ1_M) {
-            littleEndian(block).putShort(scaleAt(type), scale);
+            ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN).putShort(scaleAt(type), scale);
             return;
         }
         for (var i = 0; i < 4; i++) {

@@ -1,15 +1,23 @@
 package dev.llmworker.model.decoder;
 
+import ai.djl.Device;
+import dev.llmworker.model.Libtorch;
+import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
 
 /// The elements of quantised blocks, one after the other, by the formulas of `ggml-quants.c`.
 final class NaiveBlocks {
-    /// Types whose formulas take large tables.
-    static final Set<TensorType> GOLDEN = EnumSet.of(
+    /// Types whose formulas take large tables. [GgufBlocksTest] compares how the program reads them.
+    static final Set<TensorType> BY_PROGRAM = EnumSet.of(
             TensorType.Q3_K,
             TensorType.IQ1_S,
             TensorType.IQ1_M,
@@ -23,16 +31,45 @@ final class NaiveBlocks {
             TensorType.TQ1_0,
             TensorType.TQ2_0);
 
+    private static final ThreadLocal<DecoderProgram> PROGRAM = ThreadLocal.withInitial(NaiveBlocks::program);
+
     private final ByteBuffer block;
 
     private NaiveBlocks(byte[] block) {
         this.block = ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    static float[] values(TensorType type, byte[] block) {
-        if (GOLDEN.contains(type)) {
-            return GoldenBlocks.values(type, block);
+    /// @param blocks one after the other
+    static float[] values(TensorType type, byte[] blocks) {
+        if (BY_PROGRAM.contains(type)) {
+            return byProgram(type, blocks);
         }
+        var values = new float[blocks.length / type.blockBytes() * type.blockElements()];
+        for (int at = 0, to = 0; at < blocks.length; at += type.blockBytes(), to += type.blockElements()) {
+            var block = Arrays.copyOfRange(blocks, at, at + type.blockBytes());
+            System.arraycopy(ofBlock(type, block), 0, values, to, type.blockElements());
+        }
+        return values;
+    }
+
+    private static float[] byProgram(TensorType type, byte[] blocks) {
+        try (var arena = Arena.ofConfined()) {
+            var elements = (long) blocks.length / type.blockBytes() * type.blockElements();
+            var data = arena.allocateFrom(ValueLayout.JAVA_BYTE, blocks);
+            return PROGRAM.get().fileNumbers(new Tensor(Path.of("blocks"), "w", type, new long[] {elements}, data));
+        }
+    }
+
+    private static DecoderProgram program() {
+        try {
+            Libtorch.await();
+            return ProgramKind.DENSE.open(Device.cpu(), 1);
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static float[] ofBlock(TensorType type, byte[] block) {
         var naive = new NaiveBlocks(block);
         var values = new float[type.blockElements()];
         for (var i = 0; i < values.length; i++) {
@@ -50,7 +87,7 @@ final class NaiveBlocks {
                 case F16 -> naive.half(0);
                 case BF16 -> Float.intBitsToFloat(naive.block.getShort(0) << Short.SIZE);
                 case F32 -> naive.block.getFloat(0);
-                default -> throw new IllegalArgumentException(type + " is golden");
+                default -> throw new IllegalArgumentException(type + " is read by the program");
             };
         }
         return values;
