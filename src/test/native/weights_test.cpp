@@ -220,7 +220,7 @@ void test_extremes(Threads& threads) {
 
 // Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
 void test_together(Products way, Threads& threads, Random& random) {
-  constexpr int COLUMNS = 96, ROWS = 11;
+  constexpr int COLUMNS = 96, ROWS = 14;
   Memory memory;
   const std::vector<float> x = normal(random, size_t{ROWS} * COLUMNS);
   Activations made(way), copied(way);

@@ -49,13 +49,14 @@ final class GgufChoice {
     static void requireWhole(String name, Collection<String> names, String model) throws ModelUnavailableException {
         var all = GgufParts.all(name);
         if (!name.equals(all.getFirst())) {
-            throw new ModelUnavailableException(
-                    "MODEL=" + model + ": " + name + " is one of " + all.size() + " parts; name the first, " + all.getFirst());
+            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of " + all.size()
+                    + " parts; name the first, " + all.getFirst());
         }
         var missing = all.stream().filter(part -> !names.contains(part)).toList();
         if (!missing.isEmpty() && all.size() > 1) {
             throw new ModelUnavailableException("MODEL=" + model + " lacks "
-                    + missing.stream().limit(MAX_LISTED).collect(Collectors.joining(", ")) + " of " + all.size() + " parts");
+                    + missing.stream().limit(MAX_LISTED).collect(Collectors.joining(", ")) + " of " + all.size()
+                    + " parts");
         }
     }
 

@@ -145,8 +145,8 @@ public final class ModelLocator {
     }
 
     private static LocatedModel ofFile(Path file) {
-        var name = GgufParts.joined(
-                file.toAbsolutePath().normalize().getFileName().toString());
+        var name =
+                GgufParts.joined(file.toAbsolutePath().normalize().getFileName().toString());
         if (Safetensors.isOne(file) && !Files.isDirectory(file)) {
             // All of them are called model.safetensors, so the folder's name is used.
             name = folderName(file);

@@ -30,7 +30,9 @@ record SnapshotCache(Path root) {
             var named = id.file();
             if (named != null) {
                 var file = snapshot.resolve(named);
-                var whole = SafetensorsFiles.isNamed(named) ? SafetensorsFiles.areIn(snapshot) : partsAreIn(snapshot, named);
+                var whole = SafetensorsFiles.isNamed(named)
+                        ? SafetensorsFiles.areIn(snapshot)
+                        : partsAreIn(snapshot, named);
                 if (Files.isRegularFile(file) && whole) {
                     return file;
                 }

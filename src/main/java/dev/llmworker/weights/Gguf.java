@@ -7,7 +7,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/// A GGUF model of version 2 or 3, in one file or several, mapped read-only. Files are untrusted: opening one checks everything
+/// A GGUF model of version 2 or 3, in one file or several, mapped read-only. Files are untrusted: opening one checks
+/// everything
 /// except the values of the weights, which [Tensor#checkFinite()] checks.
 public final class Gguf extends StoredModel {
     /// The largest known models have 126 blocks.
@@ -61,7 +62,8 @@ public final class Gguf extends StoredModel {
         }
         var mapping = map(file, arena);
         var header = HeaderReader.read(file, mapping, _ -> {});
-        for (var entry : Map.of(PART_NUMBER, part, PART_COUNT, first.integer(PART_COUNT)).entrySet()) {
+        for (var entry :
+                Map.of(PART_NUMBER, part, PART_COUNT, first.integer(PART_COUNT)).entrySet()) {
             requireOfOneModel(header.metadata(), entry.getKey(), entry.getValue());
         }
         if (first.has(PART_TENSORS)) {

@@ -47,7 +47,8 @@ public final class GgufParts {
     /// @param first the file whose metadata say that it is number `part` of `count`, counted from 0
     static List<Path> files(Path first, int count, int part) throws ModelFileException {
         if (count > MAX_PARTS) {
-            throw new ModelFileException(first, "is of a model in " + count + " files; at most " + MAX_PARTS + " can be read");
+            throw new ModelFileException(
+                    first, "is of a model in " + count + " files; at most " + MAX_PARTS + " can be read");
         }
         var name = first.getFileName().toString();
         var all = all(name);
@@ -61,7 +62,8 @@ public final class GgufParts {
             throw new ModelFileException(
                     first,
                     "is the first of " + count + " files, and its name must end in "
-                            + String.format(Locale.ROOT, "-%05d-of-%05d.gguf", 1, count) + ", so that the others are found");
+                            + String.format(Locale.ROOT, "-%05d-of-%05d.gguf", 1, count)
+                            + ", so that the others are found");
         }
         return all.stream().map(first::resolveSibling).toList();
     }

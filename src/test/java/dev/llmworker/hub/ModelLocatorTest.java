@@ -140,8 +140,7 @@ class ModelLocatorTest {
         assertEquals(new LocatedModel("big", first), locate(first.toString()));
         assertEquals(new LocatedModel("big", first), locate(folder.toString()));
         Files.delete(first);
-        assertEquals(
-                "MODEL=" + folder + " lacks big-00001-of-00003.gguf of 3 parts", refusal(folder.toString()));
+        assertEquals("MODEL=" + folder + " lacks big-00001-of-00003.gguf of 3 parts", refusal(folder.toString()));
     }
 
     @ParameterizedTest

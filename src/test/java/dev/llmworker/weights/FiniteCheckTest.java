@@ -39,9 +39,29 @@ class FiniteCheckTest {
 
     @ParameterizedTest
     @CsvSource({
-        "Q4_0, 0", "Q4_1, 0", "Q4_1, 1", "Q5_0, 0", "Q5_1, 1", "Q8_0, 0", "Q4_K, 0", "Q4_K, 1", "Q5_K, 1", "Q6_K, 0",
-        "Q2_K, 0", "Q2_K, 1", "Q3_K, 0", "IQ1_S, 0", "IQ2_XXS, 0", "IQ2_XS, 0", "IQ2_S, 0", "IQ3_XXS, 0", "IQ3_S, 0",
-        "IQ4_NL, 0", "IQ4_XS, 0", "TQ1_0, 0", "TQ2_0, 0"
+        "Q4_0, 0",
+        "Q4_1, 0",
+        "Q4_1, 1",
+        "Q5_0, 0",
+        "Q5_1, 1",
+        "Q8_0, 0",
+        "Q4_K, 0",
+        "Q4_K, 1",
+        "Q5_K, 1",
+        "Q6_K, 0",
+        "Q2_K, 0",
+        "Q2_K, 1",
+        "Q3_K, 0",
+        "IQ1_S, 0",
+        "IQ2_XXS, 0",
+        "IQ2_XS, 0",
+        "IQ2_S, 0",
+        "IQ3_XXS, 0",
+        "IQ3_S, 0",
+        "IQ4_NL, 0",
+        "IQ4_XS, 0",
+        "TQ1_0, 0",
+        "TQ2_0, 0"
     })
     void aBadScaleIsFoundInAnyBlock(TensorType type, int scale) throws IOException {
         for (var block = 0; block < 3; block++) {

@@ -61,28 +61,40 @@ class GgufPartsTest {
     @Test
     void partsOfAnotherModelAreRefused() throws IOException {
         writeAll();
-        part(2, PARTS).integer("split.tensors.count", 3).floats("b", new float[] {2}, 1).write(path(2));
+        part(2, PARTS)
+                .integer("split.tensors.count", 3)
+                .floats("b", new float[] {2}, 1)
+                .write(path(2));
         assertRefused("x-00002-of-00003.gguf: metadata split.no is 2; the first part asks for 1", path(1));
-        part(1, 4).integer("split.tensors.count", 3).floats("b", new float[] {2}, 1).write(path(2));
+        part(1, 4)
+                .integer("split.tensors.count", 3)
+                .floats("b", new float[] {2}, 1)
+                .write(path(2));
         assertRefused("x-00002-of-00003.gguf: metadata split.count is 4; the first part asks for 3", path(1));
-        part(1, PARTS).integer("split.tensors.count", 9).floats("b", new float[] {2}, 1).write(path(2));
+        part(1, PARTS)
+                .integer("split.tensors.count", 9)
+                .floats("b", new float[] {2}, 1)
+                .write(path(2));
         assertRefused("x-00002-of-00003.gguf: metadata split.tensors.count is 9; the first part asks for 3", path(1));
-        part(1, PARTS).integer("split.tensors.count", 3).floats("a", new float[] {2}, 1).write(path(2));
+        part(1, PARTS)
+                .integer("split.tensors.count", 3)
+                .floats("a", new float[] {2}, 1)
+                .write(path(2));
         assertRefused("x-00002-of-00003.gguf: tensor a is in x-00001-of-00003.gguf too", path(1));
         part(1, PARTS)
                 .integer("split.tensors.count", 3)
                 .floats("b", new float[] {2}, 1)
                 .floats("d", new float[] {4}, 1)
                 .write(path(2));
-        assertRefused(
-                "x-00001-of-00003.gguf: metadata split.tensors.count is 3; all parts together have 4", path(1));
+        assertRefused("x-00001-of-00003.gguf: metadata split.tensors.count is 3; all parts together have 4", path(1));
         part(1, PARTS)
                 .string("general.architecture", "qwen2")
                 .integer("split.tensors.count", 3)
                 .floats("b", new float[] {2}, 1)
                 .write(path(2));
         assertRefused(
-                "x-00002-of-00003.gguf: metadata general.architecture is qwen2; the first part asks for llama", path(1));
+                "x-00002-of-00003.gguf: metadata general.architecture is qwen2; the first part asks for llama",
+                path(1));
         new GgufFile().floats("b", new float[] {2}, 1).write(path(2));
         assertRefused("x-00002-of-00003.gguf: metadata split.", path(1));
     }
@@ -123,8 +135,14 @@ class GgufPartsTest {
 
     private void writeAll() throws IOException {
         first().write(path(1));
-        part(1, PARTS).integer("split.tensors.count", 3).floats("b", new float[] {2}, 1).write(path(2));
-        part(2, PARTS).integer("split.tensors.count", 3).floats("c", new float[] {3}, 1).write(path(3));
+        part(1, PARTS)
+                .integer("split.tensors.count", 3)
+                .floats("b", new float[] {2}, 1)
+                .write(path(2));
+        part(2, PARTS)
+                .integer("split.tensors.count", 3)
+                .floats("c", new float[] {3}, 1)
+                .write(path(3));
     }
 
     private static GgufFile first() {
@@ -143,7 +161,8 @@ class GgufPartsTest {
     }
 
     private static void assertRefused(String start, Path file) {
-        var refused = assertThrows(ModelFileException.class, () -> Gguf.open(file).close());
+        var refused =
+                assertThrows(ModelFileException.class, () -> Gguf.open(file).close());
         assertTrue(String.valueOf(refused.getMessage()).startsWith(start), refused::getMessage);
     }
 }

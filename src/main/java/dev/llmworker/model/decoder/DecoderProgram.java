@@ -279,7 +279,10 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     /// The numbers of a tensor as the program reads them from its file: what tests compare.
     default float[] fileNumbers(Tensor tensor) {
         return exported()
-                .floats("file_numbers", MatrixParts.pieces(tensor), tensor.type().ggufId());
+                .floats(
+                        "file_numbers",
+                        MatrixParts.pieces(tensor),
+                        tensor.type().ggufId());
     }
 
     default void build() {

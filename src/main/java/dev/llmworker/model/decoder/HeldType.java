@@ -35,7 +35,13 @@ public record HeldType(
     /// @param matrix the largest one of its type
     /// @param dense the format of dense matrices
     static HeldType of(
-            int tensors, long weights, Tensor matrix, WeightLayout few, WeightLayout many, Precision dense, Reading step) {
+            int tensors,
+            long weights,
+            Tensor matrix,
+            WeightLayout few,
+            WeightLayout many,
+            Precision dense,
+            Reading step) {
         var type = matrix.type();
         var held = few.text(type, dense) + (many == few ? "" : " and " + many.text(type, dense));
         var bytes = few.bytes(matrix, dense) + (many == few ? 0 : many.bytes(matrix, dense));

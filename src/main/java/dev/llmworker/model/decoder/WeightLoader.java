@@ -209,9 +209,13 @@ final class WeightLoader {
             var many = program.manyRows(few, this.weights, copyFits);
             return HeldType.of(entries.size(), weights, matrix.get(), few, many, dense(), this::bytesRead);
         }
-        var embedding = entries.stream().map(Map.Entry::getValue).filter(tensor -> tensor.rows() > 1).findFirst();
+        var embedding = entries.stream()
+                .map(Map.Entry::getValue)
+                .filter(tensor -> tensor.rows() > 1)
+                .findFirst();
         if (embedding.isPresent()) {
-            var bytes = (double) program.embeddingBytes(embedding.get(), dense()) / embedding.get().elements();
+            var bytes = (double) program.embeddingBytes(embedding.get(), dense())
+                    / embedding.get().elements();
             return HeldType.of(type, entries.size(), weights, "an embedding", bytes);
         }
         return HeldType.of(type, entries.size(), weights, Precision.FP32.inLowerCase(), Precision.FP32.bytes());
