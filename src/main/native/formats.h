@@ -7,9 +7,20 @@
 
 namespace llmworker {
 
-// How a matrix is held: quants of 4 or 8 bits with a float16 scale for each block, and an offset if the format has one; or
-// plain numbers.
-enum class Format { Q4 = 0, Q8 = 1, Q8_OFFSET = 2, Q8_HALF_BLOCKS = 3, F32 = 4, F16 = 5, BF16 = 6 };
+// How a matrix is held: quants of 4 or 8 bits with a float16 scale for each block or half block, and an offset if the format has
+// one; codes of 4 bits, which are places in a table of the matrix, likewise with scales; or plain numbers.
+enum class Format {
+  Q4 = 0,
+  Q8 = 1,
+  Q8_OFFSET = 2,
+  Q8_HALF_BLOCKS = 3,
+  F32 = 4,
+  F16 = 5,
+  BF16 = 6,
+  Q4_HALF_BLOCKS = 7,
+  CODES = 8,
+  CODES_HALF_BLOCKS = 9,
+};
 
 // What the KV cache holds.
 enum class CacheType { F32 = 0, F16 = 1, BF16 = 2 };
@@ -87,7 +98,7 @@ Enum up_to(Enum last, const char* what, int64_t number) {
 
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  return up_to(Format::BF16, "weight format", number);
+  return up_to(Format::CODES_HALF_BLOCKS, "weight format", number);
 }
 
 template <>

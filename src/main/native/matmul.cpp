@@ -27,12 +27,20 @@ template <int N, typename F>
 
 WideFloats halves(const uint8_t* p) { return load_wide(reinterpret_cast<const Half*>(p)); }
 
-constexpr int pairs_a_word(Format format) { return format == Format::Q4 ? 4 : 2; }
+constexpr int pairs_a_word(Format format) { return has_nibbles(format) ? 4 : 2; }
 
-// Pair number `step` of the columns in the words of LANES rows, as 16-bit numbers.
+// What the codes in the low halves of a word's bytes stand for, or those in the high ones.
+inline WideWords numbers(WideWords word, bool high, U8x16 table) {
+  return pick(table, low_nibbles(high ? shift_right(word, 4) : word));
+}
+
+// Pair number `step` of the columns in the words of LANES rows, as 16-bit numbers. table: of codes
 template <Format FORMAT>
-inline WideWords unpack(WideWords word, int step) {
-  if constexpr (FORMAT == Format::Q4) {
+inline WideWords unpack(WideWords word, int step, U8x16 table) {
+  if constexpr (has_codes(FORMAT)) {
+    const WideWords bytes = numbers(word, step % 2 == 1, table);
+    return shift_right_signed(step < 2 ? shift_left(bytes, 8) : bytes, 8);
+  } else if (has_nibbles(FORMAT)) {
     return lowest_bits(shift_right(word, 4 * step), 4);
   } else if (FORMAT == Format::Q8_OFFSET) {
     return step == 0 ? lowest_bits(word, 8) : shift_right(word, 8);
@@ -120,17 +128,23 @@ struct Chains {
 template <int T>
 struct Chains<T, 0> {};
 
+// For each block of a row of activations the sum of its numbers, or of one half of it.
+template <int PARTS>
+const float* sums(const Activations& x, int part, int row) {
+  return PARTS == 1 ? x.sums(row) : x.half_sums(part, row);
+}
+
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
 // products to `results` [T, PANEL]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 template <Format FORMAT, int T, bool READY>
-void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activations& x, int first, int from, int count,
-                   float* results) {
+void panel_product(const uint8_t* panel, const int16_t* unpacked, U8x16 table, const Activations& x, int first, int from,
+                   int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
   constexpr int CHAINS = std::min(chains(T), EACH);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
   const int16_t* columns = x.quants(first) + from * BLOCK;
-  const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
-  for (int b = 0; b < count; b++, scales++, totals++) {
+  const float* scales = x.scales(first) + from;
+  for (int b = 0; b < count; b++, scales++) {
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
@@ -145,15 +159,17 @@ void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activati
             products.add(chain, a, b, columns, stride);
             unpacked += 2 * PANEL;
           } else {
-            products.add(chain, unpack<FORMAT>(first_rows, step), unpack<FORMAT>(other_rows, step), columns, stride);
+            const WideWords a = unpack<FORMAT>(first_rows, step, table), b = unpack<FORMAT>(other_rows, step, table);
+            products.add(chain, a, b, columns, stride);
           }
         }
       }
       Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
       if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves(heads + 2 * PANEL);
-        all.offset[1] = halves(heads + 3 * PANEL);
+        all.offset[0] = halves(heads + 2 * PANEL * PARTS);
+        all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
       }
+      const float* totals = sums<PARTS>(x, part, first) + from + b;
       products.total().template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
     }
     panel += block_bytes(FORMAT);
@@ -162,7 +178,7 @@ void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activati
 
 // Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, PANEL rows, 2].
 template <Format FORMAT>
-void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
+void unpack_blocks(const uint8_t* panel, U8x16 table, int count, int16_t* out) {
   constexpr int EACH = pairs_a_word(FORMAT);
   for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
     for (int word = 0; word < PAIRS / EACH; word++) {
@@ -170,8 +186,8 @@ void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
       const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
 #pragma GCC unroll 4
       for (int step = 0; step < EACH; step++, out += 2 * PANEL) {
-        store_wide_aligned(out, unpack<FORMAT>(first_rows, step));
-        store_wide_aligned(out + PANEL, unpack<FORMAT>(other_rows, step));
+        store_wide_aligned(out, unpack<FORMAT>(first_rows, step, table));
+        store_wide_aligned(out + PANEL, unpack<FORMAT>(other_rows, step, table));
       }
     }
   }
@@ -268,11 +284,13 @@ struct Octet {
 
 // From the words at `words`, and the next ones if a word has four columns. Unsigned bytes become smaller by 128.
 template <Format FORMAT>
-inline Octet octet(const uint8_t* words) {
+inline Octet octet(const uint8_t* words, U8x16 table) {
   const I16x16 first = load_words(words);
-  if constexpr (FORMAT == Format::Q4) {
+  if constexpr (has_nibbles(FORMAT)) {
     const I16x16 low = splat_word(0x0F0F);
-    return {first & low, shift_right(first, 4) & low};
+    const Octet quants{first & low, shift_right(first, 4) & low};
+    if constexpr (has_codes(FORMAT)) return {pick(table, quants.first), pick(table, quants.others)};
+    return quants;
   } else {
     const I16x16 others = load_words(words + 64);
     if constexpr (FORMAT != Format::Q8_OFFSET) return {first, others};
@@ -325,29 +343,31 @@ struct ByteTile<HOW, 0, GROUPS> {
 
 // As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
 template <Products HOW, Format FORMAT, int T, int GROUPS>
-void byte_product(const uint8_t* panel, int group, const Activations& x, int first, int from, int count, float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = FORMAT == Format::Q4 ? 64 : 128;
+void byte_product(const uint8_t* panel, U8x16 table, int group, const Activations& x, int first, int from, int count,
+                  float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = has_nibbles(FORMAT) ? 64 : 128;
   const size_t stride = x.columns(), blocks = stride / BLOCK;
-  const uint8_t* columns = x.halves(FORMAT == Format::Q4, first) + from * 2 * BLOCK;
-  const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
+  const uint8_t* columns = x.halves(has_nibbles(FORMAT), first) + from * 2 * BLOCK;
+  const float* scales = x.scales(first) + from;
   const int32_t* added = x.totals(first) + from;
   results += 8 * group;
-  for (int b = 0; b < count; b++, scales++, totals++, added++, panel += block_bytes(FORMAT)) {
+  for (int b = 0; b < count; b++, scales++, added++, panel += block_bytes(FORMAT)) {
     const uint8_t* words = panel + 32 * group;
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
       ByteTile<HOW, T, GROUPS> tile;
 #pragma GCC unroll 4
       for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 16) {
-        Octet weights[2] = {octet<FORMAT>(words), {}};
-        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32);
+        Octet weights[2] = {octet<FORMAT>(words, table), {}};
+        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32, table);
         tile.add(weights, columns, 2 * stride);
       }
       Heads<F32x8> all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
       if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves8(heads + 2 * PANEL);
-        all.offset[1] = halves8(heads + 2 * PANEL + 16 * (GROUPS - 1));
+        all.offset[0] = halves8(heads + 2 * PANEL * PARTS);
+        all.offset[1] = halves8(heads + 2 * PANEL * PARTS + 16 * (GROUPS - 1));
       }
+      const float* totals = sums<PARTS>(x, part, first) + from + b;
       tile.template settle<has_offset(FORMAT), FORMAT == Format::Q8_OFFSET>(all, scales, totals, added, blocks, results);
     }
   }
@@ -355,7 +375,7 @@ void byte_product(const uint8_t* panel, int group, const Activations& x, int fir
 
 // Adds the products of all rows with a panel to `results` [rows, 16].
 template <Products HOW, Format FORMAT>
-void byte_panel(const Product& p, const uint8_t* panel, float* results) {
+void byte_panel(const Product& p, const uint8_t* panel, U8x16 table, float* results) {
   const int blocks = p.x->columns() / BLOCK;
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
@@ -363,7 +383,7 @@ void byte_panel(const Product& p, const uint8_t* panel, float* results) {
       // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
-        byte_product<HOW, FORMAT, t, GROUPS>(panel, group, *p.x, p.first + first, from, count, results + first * PANEL);
+        byte_product<HOW, FORMAT, t, GROUPS>(panel, table, group, *p.x, p.first + first, from, count, results + first * PANEL);
       }
     });
   }
@@ -381,23 +401,24 @@ void panel(const Product& p, int panel) {
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
+    const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
     if constexpr (BYTE_PRODUCTS) {
       switch (p.x->products()) {
-        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
-        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
+        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
+        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
         case Products::WORDS: break;
       }
     }
     if (n <= FEW) {
       tiles(n, [&](auto t, int first) {
-        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, *p.x, p.first + first, 0, blocks, results);
+        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, table, *p.x, p.first + first, 0, blocks, results);
       });
     } else {
       for (int from = 0; from < blocks; from += UNPACKED, data += UNPACKED * block_bytes(FORMAT)) {
         const int count = std::min(UNPACKED, blocks - from);
-        unpack_blocks<FORMAT>(data, count, unpacked);
+        unpack_blocks<FORMAT>(data, table, count, unpacked);
         tiles(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, true>(data, unpacked, *p.x, p.first + first, from, count, results + first * PANEL);
+          panel_product<FORMAT, t, true>(data, unpacked, table, *p.x, p.first + first, from, count, results + first * PANEL);
         });
       }
     }
@@ -411,6 +432,9 @@ void panel(const Product& p, int i) {
     case Format::Q8: return panel<Format::Q8>(p, i);
     case Format::Q8_OFFSET: return panel<Format::Q8_OFFSET>(p, i);
     case Format::Q8_HALF_BLOCKS: return panel<Format::Q8_HALF_BLOCKS>(p, i);
+    case Format::Q4_HALF_BLOCKS: return panel<Format::Q4_HALF_BLOCKS>(p, i);
+    case Format::CODES: return panel<Format::CODES>(p, i);
+    case Format::CODES_HALF_BLOCKS: return panel<Format::CODES_HALF_BLOCKS>(p, i);
     case Format::F32: return panel<Format::F32>(p, i);
     case Format::F16: return panel<Format::F16>(p, i);
     case Format::BF16: return panel<Format::BF16>(p, i);
@@ -450,6 +474,7 @@ void Activations::resize(int n, int columns) {
   if (scales_.size() < blocks) {
     scales_.resize(blocks);
     sums_.resize(blocks);
+    for (auto& sums : half_sums_) sums.resize(blocks);
   }
   if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
 }
@@ -471,17 +496,16 @@ void Activations::put(int row, const float* values) {
     // A tiny value counts as zero, because its inverse would be infinite.
     const float scale = most > 1e-30f ? most / LARGEST_ACTIVATION : 0.0f;
     const F32x8 factor = splat(most > 1e-30f ? LARGEST_ACTIVATION / most : 0.0f);
-    I32x8 q[4], sum{};
-    for (int i = 0; i < 4; i++) {
-      q[i] = to_integers(v[i] * factor);
-      sum = sum + q[i];
-    }
+    I32x8 q[4];
+    for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * factor);
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
     // Whole, and small enough for a float. NaN if a value is infinite or NaN: then so is every product of the block.
-    const float total = sum8(to_floats(sum) + zeros);
+    const float halves[2] = {sum8(to_floats(q[0] + q[1]) + zeros), sum8(to_floats(q[2] + q[3]))};
+    const float total = halves[0] + halves[1];
     const bool finite = total == total;
     scales_[first + b] = finite ? scale : total;
     sums_[first + b] = scale * total;
+    for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
     if (!words) {
       totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
       put_halves(row, b, block);
@@ -515,6 +539,9 @@ void Activations::copy(int row, const Activations& from, int from_row) {
   }
   std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
+  for (const int i : {0, 1}) {
+    std::copy_n(from.half_sums(i, from_row), blocks, half_sums_[i].data() + static_cast<size_t>(row) * blocks);
+  }
   plain_[row] = from.plain(from_row);
 }
 

@@ -48,6 +48,10 @@ class Activations {
   const float* scales(int row) const { return scales_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
   // For each block the sum of its quants times its scale.
   const float* sums(int row) const { return sums_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
+  // The same of its first or second 16 quants.
+  const float* half_sums(int half, int row) const {
+    return half_sums_[half].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
+  }
   const float* plain(int row) const { return plain_[row]; }
 
  private:
@@ -61,6 +65,7 @@ class Activations {
   std::vector<int32_t> totals_;
   std::vector<float> scales_;
   std::vector<float> sums_;
+  std::vector<float> half_sums_[2];
   std::vector<const float*> plain_;
 };
 

@@ -24,10 +24,10 @@ Number at(const uint8_t* p) {
 
 bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// A block of one row as it is stored: its words, then its scales, then its offset.
+// A block of one row as it is stored: its words, then its scales, then its offsets.
 struct Lane {
   U8x16 words[2];
-  uint16_t heads[3];
+  uint16_t heads[4];
 };
 
 // The four words of 4-bit quants, a byte each, of columns 0 to 15 and of the others.
@@ -90,7 +90,10 @@ uint8_t* Memory::take(size_t bytes) {
   return taken;
 }
 
-Matrix::Matrix(Format format, int rows, int columns, Memory& memory) : format_(format), rows_(rows), columns_(columns) {
+Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table)
+    : format_(format), rows_(rows), columns_(columns) {
+  check_size("numbers of a table", table.size(), has_codes(format) ? TABLE : 0);
+  std::copy(table.begin(), table.end(), table_.begin());
   if (rows < 0 || columns < 0 || (is_quantised(format) && columns % BLOCK != 0)) {
     throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
                                 " columns does not divide into blocks of " + std::to_string(BLOCK));
@@ -117,7 +120,7 @@ template <typename Lanes>
 void Matrix::put(int first, int count, Lanes&& lanes) {
   check_rows(first, count);
   const int blocks = columns_ / BLOCK, quarters = quant_bytes(format_) / 16;
-  const int heads = scales_a_block(format_) + (has_offset(format_) ? 1 : 0);
+  const int heads = heads_a_block(format_);
   Lane lane[PANEL];
   for (int row = first, n; row < first + count; row += n) {
     const int at = row % PANEL;
@@ -160,7 +163,7 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first,
       const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
       const uint16_t scale = at<uint16_t>(data);
       finite &= is_finite(scale);
-      return Lane{{byte_words(load16(data + 2)), byte_words(load16(data + 18))}, {scale, 0, 0}};
+      return Lane{{byte_words(load16(data + 2)), byte_words(load16(data + 18))}, {scale, 0, 0, 0}};
     });
     return finite;
   }
@@ -173,7 +176,7 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first,
     // Column j in the low and column j + 16 in the high half of byte j.
     const U8x16 quants = load16(data + head);
     const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
-    return Lane{{words, words}, {scale, offset, 0}};
+    return Lane{{words, words}, {scale, offset, 0, 0}};
   });
   return finite;
 }
@@ -194,14 +197,16 @@ void Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> 
     const size_t block = row * blocks + b;
     const U8x16 low = load16(&quants[block * BLOCK]), high = load16(&quants[block * BLOCK + 16]);
     Lane lane{};
-    if (format_ == Format::Q4) {
+    if (has_nibbles(format_)) {
       lane.words[0] = nibble_words(low, high);
     } else {
       lane.words[0] = byte_words(low - centre);
       lane.words[1] = byte_words(high - centre);
     }
-    for (int i = 0; i < each; i++) lane.heads[i] = to_half(scales[block * each + i]);
-    if (has_offset(format_)) lane.heads[each] = to_half(offsets[block * each]);
+    for (int i = 0; i < each; i++) {
+      lane.heads[i] = to_half(scales[block * each + i]);
+      if (has_offset(format_)) lane.heads[each + i] = to_half(offsets[block * each + i]);
+    }
     return lane;
   });
 }
@@ -222,7 +227,7 @@ void Matrix::put_plain(std::span<const uint8_t> source, int first, int count) {
 
 void Matrix::read(int row, float* out) const {
   check_rows(row, 1);
-  if (format_ == Format::Q8_HALF_BLOCKS) throw std::invalid_argument("rows of Q6_K cannot be read");
+  if (scales_a_block(format_) > 1) throw std::invalid_argument("rows of half blocks cannot be read");
   const uint8_t* const data = panel(row / PANEL);
   is_quantised(format_) ? read_quants(data, row % PANEL, out) : read_plain(data, row % PANEL, out);
 }
@@ -246,8 +251,11 @@ void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
     const float offset = has_offset(format_) ? from_half(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
     for (int word = 0; word < quant_bytes(format_) / 4; word++) {
       const uint32_t bits = at<uint32_t>(panel + 4 * (PANEL * word + lane));
-      if (format_ == Format::Q4) {
-        for (int i = 0; i < 8; i++) out[8 * word + NIBBLE_COLUMNS[i]] = (bits >> (4 * i) & 15) * scale + offset;
+      if (has_nibbles(format_)) {
+        for (int i = 0; i < 8; i++) {
+          const int quant = bits >> (4 * i) & 15;
+          out[8 * word + NIBBLE_COLUMNS[i]] = (has_codes(format_) ? table_[quant] : quant) * scale + offset;
+        }
       } else {
         for (int i = 0; i < 4; i++) {
           const uint8_t byte = bits >> (8 * i);

@@ -1,6 +1,7 @@
 // Weight matrices in the order that the products read them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,12 +14,24 @@ namespace llmworker {
 
 // A panel is the rows that are multiplied side by side: two vectors.
 constexpr int PANEL = 2 * LANES;
-// Columns that share a scale, in weights and in activations. Only in Q6_K 16 columns do.
+// Columns that share a scale, in weights and in activations. In weights of half blocks 16 columns do.
 constexpr int BLOCK = 32;
+// Numbers in the table of a matrix of codes.
+constexpr int TABLE = 16;
 
-constexpr int quant_bytes(Format format) { return format == Format::Q4 ? BLOCK / 2 : BLOCK; }
-constexpr bool has_offset(Format format) { return format == Format::Q4 || format == Format::Q8_OFFSET; }
-constexpr int scales_a_block(Format format) { return format == Format::Q8_HALF_BLOCKS ? 2 : 1; }
+constexpr bool has_codes(Format format) { return format == Format::CODES || format == Format::CODES_HALF_BLOCKS; }
+constexpr bool has_nibbles(Format format) {
+  return format == Format::Q4 || format == Format::Q4_HALF_BLOCKS || has_codes(format);
+}
+constexpr int quant_bytes(Format format) { return has_nibbles(format) ? BLOCK / 2 : BLOCK; }
+constexpr bool has_offset(Format format) {
+  return format == Format::Q4 || format == Format::Q8_OFFSET || format == Format::Q4_HALF_BLOCKS;
+}
+constexpr int scales_a_block(Format format) {
+  return format == Format::Q8_HALF_BLOCKS || format == Format::Q4_HALF_BLOCKS || format == Format::CODES_HALF_BLOCKS ? 2 : 1;
+}
+// Scales and offsets of a row's block.
+constexpr int heads_a_block(Format format) { return scales_a_block(format) * (has_offset(format) ? 2 : 1); }
 constexpr bool is_quantised(Format format) {
   return format != Format::F32 && format != Format::F16 && format != Format::BF16;
 }
@@ -32,7 +45,7 @@ constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {
-  return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * scales_a_block(format) + (has_offset(format) ? 2 : 0));
+  return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * heads_a_block(format));
 }
 
 // An arena: memory is given out piece by piece and freed at once. It uses large pages if the system has them. A token reads all
@@ -66,11 +79,14 @@ class Memory {
 class Matrix {
  public:
   // columns: a multiple of BLOCK if the format has blocks
-  Matrix(Format format, int rows, int columns, Memory& memory);
+  // table: TABLE numbers if it has codes, otherwise none
+  Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table = {});
 
   Format format() const { return format_; }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
+  // What the codes stand for.
+  const std::array<int8_t, TABLE>& table() const { return table_; }
   int panels() const { return rows_ / PANEL + (rows_ % PANEL > 0 ? 1 : 0); }
   size_t panel_bytes() const;
   size_t bytes() const { return panel_bytes() * panels(); }
@@ -83,15 +99,15 @@ class Matrix {
   bool put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count);
 
   // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
-  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale. A format without offsets ignores
-  // them.
+  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale. Of codes it is the table's number
+  // times the scale. A format without offsets ignores them.
   void put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
                   int count);
 
   // From rows [count, columns] of the format's plain numbers.
   void put_plain(std::span<const uint8_t> source, int first, int count);
 
-  // Reads the numbers [columns] of a row. Throws for Q8_HALF_BLOCKS, which no embedding is held in.
+  // Reads the numbers [columns] of a row. Throws for half blocks, which no embedding is held in.
   void read(int row, float* out) const;
 
  private:
@@ -104,6 +120,7 @@ class Matrix {
   Format format_;
   int rows_;
   int columns_;
+  std::array<int8_t, TABLE> table_{};
   uint8_t* data_;
 };
 

@@ -215,11 +215,11 @@ void begin_matrix(Value* stack) {
 }
 
 void begin_part(Value* stack) {
-  const Tensor target(stack[0]);
+  const Tensor target(stack[0]), table(stack[4]);
   Decoder& to = decoder(target);
   Weights& last = to.last_matrix();
   const int rows = integer(stack[2]), all = integer(int64_t{last.rows} + rows);
-  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory);
+  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory, table.numbers<int8_t>());
   last.rows = all;
 }
 
@@ -318,7 +318,7 @@ constexpr Operator OPERATORS[] = {
     {"allocate", "Tensor(a!) decoder", kernel<allocate>},
     {"put_vector", "Tensor(a!) decoder, int layer, int role, Tensor values", kernel<put_vector>},
     {"begin_matrix", "Tensor(a!) decoder, int layer, int role", kernel<begin_matrix>},
-    {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns", kernel<begin_part>},
+    {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns, Tensor table", kernel<begin_part>},
     {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", kernel<put_blocks>},
     {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count",
      kernel<put_quants>},

@@ -102,8 +102,9 @@ inline U8x16 splat_byte(uint8_t value);
 inline U8x16 operator-(U8x16 a, U8x16 b);
 inline U8x16 low_nibbles(U8x16 v);
 inline U8x16 high_nibbles(U8x16 v);
-// Lane i is v[order[i]], where order[i] < 16.
+// Byte i is v[byte i of order], which is below 16.
 inline U8x16 pick(U8x16 v, U8x16 order);
+inline I16x16 pick(U8x16 v, I16x16 order);
 // Bytes below 16 as nibbles: lane i is low byte 2i and high byte 2i + 1 of a, then of b.
 inline U8x16 join_nibbles(U8x16 a, U8x16 b);
 // Four vectors of four words of 32 bits: word j of vector i becomes word i of vector j.

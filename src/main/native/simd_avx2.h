@@ -119,6 +119,7 @@ inline U8x16 operator-(U8x16 a, U8x16 b) { return {_mm_sub_epi8(a.v, b.v)}; }
 inline U8x16 low_nibbles(U8x16 v) { return {_mm_and_si128(v.v, _mm_set1_epi8(15))}; }
 inline U8x16 high_nibbles(U8x16 v) { return {_mm_and_si128(_mm_srli_epi16(v.v, 4), _mm_set1_epi8(15))}; }
 inline U8x16 pick(U8x16 v, U8x16 order) { return {_mm_shuffle_epi8(v.v, order.v)}; }
+inline I16x16 pick(U8x16 v, I16x16 order) { return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(v.v), order.v)}; }
 
 inline U8x16 join_nibbles(U8x16 a, U8x16 b) {
   const __m128i one_and_sixteen = _mm_set1_epi16(0x1001);

@@ -176,6 +176,11 @@ inline U8x16 low_nibbles(U8x16 v) { return {vandq_u8(v.v, vdupq_n_u8(15))}; }
 inline U8x16 high_nibbles(U8x16 v) { return {vshrq_n_u8(v.v, 4)}; }
 inline U8x16 pick(U8x16 v, U8x16 order) { return {vqtbl1q_u8(v.v, order.v)}; }
 
+inline I16x16 pick(U8x16 v, I16x16 order) {
+  return {vreinterpretq_s16_u8(vqtbl1q_u8(v.v, vreinterpretq_u8_s16(order.low))),
+          vreinterpretq_s16_u8(vqtbl1q_u8(v.v, vreinterpretq_u8_s16(order.high)))};
+}
+
 inline U8x16 join_nibbles(U8x16 a, U8x16 b) {
   return {vorrq_u8(vuzp1q_u8(a.v, b.v), vshlq_n_u8(vuzp2q_u8(a.v, b.v), 4))};
 }

@@ -269,6 +269,10 @@ inline U8x16 pick(U8x16 v, U8x16 order) {
   return picked;
 }
 
+inline I16x16 pick(U8x16 v, I16x16 order) {
+  return {(Shorts)pick(v, U8x16{(Bytes)order.low}).v, (Shorts)pick(v, U8x16{(Bytes)order.high}).v};
+}
+
 inline U8x16 join_nibbles(U8x16 a, U8x16 b) {
   // As words of 16 bits the low byte is an even lane.
   const auto joined = [](Bytes v) { return ((ShortBits)v | (ShortBits)v >> static_cast<uint16_t>(4)); };

@@ -44,6 +44,10 @@ inline WideWords shift_left(WideWords v, int bits);
 inline WideWords shift_right(WideWords v, int bits);
 // Shifts copies of the sign in.
 inline WideWords shift_right_signed(WideWords v, int bits);
+// Of each byte.
+inline WideWords low_nibbles(WideWords v);
+// Byte i is v[byte i of order], which is below 16.
+inline WideWords pick(U8x16 v, WideWords order);
 // Lane i is sum[i] + a[2i] · b[2i] + a[2i + 1] · b[2i + 1].
 inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b);
 // The compiler computes a and b here, and nothing of what follows before them.

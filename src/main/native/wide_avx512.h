@@ -59,6 +59,8 @@ inline WideWords lowest_bits(WideWords v, int bits) {
 inline WideWords shift_left(WideWords v, int bits) { return {_mm512_slli_epi16(v.v, bits)}; }
 inline WideWords shift_right(WideWords v, int bits) { return {_mm512_srli_epi16(v.v, bits)}; }
 inline WideWords shift_right_signed(WideWords v, int bits) { return {_mm512_srai_epi16(v.v, bits)}; }
+inline WideWords low_nibbles(WideWords v) { return {_mm512_and_si512(v.v, _mm512_set1_epi8(15))}; }
+inline WideWords pick(U8x16 v, WideWords order) { return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(v.v), order.v)}; }
 inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b) { return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)}; }
 inline void compute_now(WideIntegers& a, WideIntegers& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
 

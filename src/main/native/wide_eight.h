@@ -23,6 +23,7 @@ inline WideWords load_wide(const int16_t* p) { return load16(p); }
 inline void store_wide_aligned(int16_t* p, WideWords v) { store16_aligned(p, v); }
 inline WideWords splat_pair_wide(const int16_t* p) { return splat_pair(p); }
 inline WideWords lowest_bits(WideWords v, int bits) { return v & splat_word(static_cast<int16_t>((1 << bits) - 1)); }
+inline WideWords low_nibbles(WideWords v) { return v & splat_word(0x0F0F); }
 inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b) { return sum + pair_products(a, b); }
 
 }  // namespace llmworker

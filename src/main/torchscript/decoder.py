@@ -139,7 +139,7 @@ class Decoder(Types, DecoderProgram):
         blocks[:, 0].fill_(0)
         blocks[:, 1].fill_(0x3C)
         ours, _ = repack(raw, 2, 64, 32)
-        plain = unpack(blocks, 2).add_(8.0).to(torch.int32)
+        plain = unpack(blocks, 2, self.grids).add_(8.0).to(torch.int32)
         return torch.equal(ours, torch._convert_weight_to_int4pack_for_cpu(plain, 1))
 
     @torch.jit.export
@@ -198,7 +198,7 @@ class Decoder(Types, DecoderProgram):
                 scales.append(s)
             else:
                 dtype = torch.bfloat16 if layout == layouts.PACKED_BF16 else self.compute_dtype
-                w = unpack_matrix(raw, types[i], rows[i], columns, dtype)
+                w = unpack_matrix(raw, types[i], self.grids, rows[i], columns, dtype)
             weights.append(w)
         whole = torch.cat(weights, 0) if len(weights) > 1 else weights[0]
         if layout == layouts.PACKED_BF16:

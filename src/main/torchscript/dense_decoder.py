@@ -400,7 +400,7 @@ class DenseDecoder(Types, DecoderProgram):
             if self.device.type == "cuda":
                 some = some.pin_memory()
             some = some.to(self.device, non_blocking=True)
-            out[first:last].copy_(unpack(some, gguf_type).mul_(factors))
+            out[first:last].copy_(unpack(some, gguf_type, self.grids).mul_(factors))
 
     @torch.jit.export
     def build(self) -> None:

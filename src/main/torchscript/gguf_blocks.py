@@ -1,7 +1,7 @@
 """GGUF's weight formats on the device. Tensor operations unpack or repack the bytes of the file.
 
 A quantised row is a sequence of blocks, of 32 elements in the formats here. In Q4, two elements share a byte: element j
-is in the low half of byte j, and element j + 16 in its high half. `gguf_quants.py` has the other formats.
+is in the low half of byte j, and element j + 16 in its high half. `gguf_quants.py` and `gguf_codes.py` have the other formats.
 
 `x.view(dtype)` compiles to a view by size in TorchScript, so `torch.view_copy` reinterprets bytes.
 """
@@ -12,12 +12,21 @@ import torch
 from torch import Tensor
 
 import gguf_types
-from gguf_quants import halves, quants
+from gguf_codes import codes, halves, table
+from gguf_quants import quants
 
 
-def unpack(raw: Tensor, gguf_type: int) -> Tensor:
-    """Rows [n, bytes] of any supported type as float32 [n, columns]; exact."""
+def unpack(raw: Tensor, gguf_type: int, grids: Tensor) -> Tensor:
+    """Rows [n, bytes] of any supported type as float32 [n, columns]; exact.
+
+    grids: those of `gguf_grids.py`, on the same device
+    """
     n = raw.size(0)
+    numbers = table(gguf_type)
+    if len(numbers) > 0:
+        code, scale = codes(raw, gguf_type, grids)
+        values = torch.tensor(numbers, dtype=torch.float32, device=raw.device).index_select(0, code.flatten().int())
+        return values.view(code.size()).mul_(scale.unsqueeze(2)).view(n, -1)
     if gguf_type == gguf_types.F32:
         return torch.view_copy(raw, dtype=torch.float32)
     if gguf_type == gguf_types.F16:
@@ -51,14 +60,16 @@ def rows_per_piece(columns: int) -> int:
     return max(64, 1024 * 1024 // columns // 64 * 64)
 
 
-def unpack_matrix(raw: Tensor, gguf_type: int, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
+def unpack_matrix(
+    raw: Tensor, gguf_type: int, grids: Tensor, rows: int, columns: int, dtype: torch.dtype
+) -> Tensor:
     """A whole matrix as `dtype` [rows, columns]."""
     raw = raw.view(rows, -1)
     out = torch.empty([rows, columns], dtype=dtype, device=raw.device)
     step = rows_per_piece(columns)
     for first in range(0, rows, step):
         last = min(rows, first + step)
-        out[first:last].copy_(unpack(raw[first:last], gguf_type))
+        out[first:last].copy_(unpack(raw[first:last], gguf_type, grids))
     return out
 
 

@@ -1,7 +1,7 @@
-"""GGUF's 5-bit, K and MXFP4 formats: blocks of the file, taken apart into quants, scales and offsets.
+"""GGUF's 5-bit and K formats but Q3_K: blocks of the file, taken apart into quants, scales and offsets.
 
 A block of Q5_0 or Q5_1 has 32 elements and one scale. A block of the K formats has 256 elements, in groups of 32 (16 in
-Q6_K). The scale of a group is a small integer times the scale of the block. Source: ggml-common.h and the dequantize_row
+Q2_K and Q6_K). The scale of a group is a small integer times the scale of the block. Source: ggml-common.h and the dequantize_row
 functions of ggml-quants.c.
 """
 
@@ -11,11 +11,7 @@ import torch
 from torch import Tensor
 
 import gguf_types
-
-
-def halves(raw: Tensor) -> Tensor:
-    """Bytes [..., 2n] as float16 values [..., n] in float32."""
-    return torch.view_copy(raw.contiguous(), dtype=torch.float16).float()
+from gguf_codes import halves, planes
 
 
 def bits(raw: Tensor, count: int, dim: int) -> Tensor:
@@ -81,25 +77,25 @@ def quants_6(raw: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     return quants.view(n, -1, 16), scale, scale * -32.0
 
 
-def quants_mxfp4(raw: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-    """MXFP4: one byte, the exponent of the block's scale, then 32 nibbles as in Q4, each a float of a sign, 2 bits of exponent
-    and 1 of mantissa. Twice these floats are whole numbers from -12 to 12. Source: the OCP's Microscaling Formats 1.0."""
+def quants_2(raw: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    """Q2_K: for each group of 16 a byte with a scale in its low and a minimum in its high half; 64 bytes of four 2-bit quants;
+    float16 scale and scale of the minimums."""
     n = raw.size(0)
-    blocks = raw.view(n, -1, 17)
-    scale = torch.pow(2.0, blocks[:, :, 0].float() - 128.0)
-    whole = torch.tensor([12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0], dtype=torch.uint8, device=raw.device)
-    places = nibbles(blocks[:, :, 1:], 2).view(n, -1, 32)
-    return whole[places.long()], scale, scale * -12.0
+    blocks = raw.view(n, -1, 84)
+    heads = halves(blocks[:, :, 80:])
+    scale = blocks[:, :, :16].bitwise_and(15).float().mul_(heads[:, :, :1])
+    minimum = blocks[:, :, :16].bitwise_right_shift(4).float().mul_(heads[:, :, 1:]).neg_()
+    return planes(blocks[:, :, 16:80], 32, 4, 2).view(n, -1, 16), scale.view(n, -1), minimum.view(n, -1)
 
 
 def quants(raw: Tensor, gguf_type: int) -> Tuple[Tensor, Tensor, Tensor]:
     """Rows [n, bytes] as quants uint8 [n, groups, 32 or 16], scales and offsets float32 [n, groups]; an element is
-    scale · quant + offset, without rounding but in Q4_K, Q5_K and Q5_1, where the sum is rounded once."""
+    scale · quant + offset, without rounding but in Q2_K, Q4_K, Q5_K and Q5_1, where the sum is rounded once."""
     if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1:
         return quants_5(raw, gguf_type == gguf_types.Q5_1)
     if gguf_type == gguf_types.Q4_K or gguf_type == gguf_types.Q5_K:
         return quants_k(raw, gguf_type == gguf_types.Q5_K)
-    if gguf_type == gguf_types.MXFP4:
-        return quants_mxfp4(raw)
+    if gguf_type == gguf_types.Q2_K:
+        return quants_2(raw)
     assert gguf_type == gguf_types.Q6_K, "GGUF type " + str(gguf_type) + " has no unpacking"
     return quants_6(raw)

@@ -14,6 +14,7 @@ import gguf_types
 import native_formats
 import program
 from gguf_blocks import rows_per_piece, unpack
+from gguf_codes import codes, table
 from gguf_quants import quants
 from program import DecoderProgram, Layer
 
@@ -27,7 +28,7 @@ add_layer(Tensor(a!) decoder, Tensor integers, Tensor numbers) -> ()
 allocate(Tensor(a!) decoder) -> ()
 put_vector(Tensor(a!) decoder, int layer, int role, Tensor values) -> ()
 begin_matrix(Tensor(a!) decoder, int layer, int role) -> ()
-begin_part(Tensor(a!) decoder, int format, int rows, int columns) -> ()
+begin_part(Tensor(a!) decoder, int format, int rows, int columns, Tensor table) -> ()
 put_blocks(Tensor(a!) decoder, Tensor bytes, int type, int first, int count) -> ()
 put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count) -> ()
 put_plain(Tensor(a!) decoder, Tensor rows, int first, int count) -> ()
@@ -57,16 +58,27 @@ def native_format(gguf_type: int) -> int:
         return native_formats.Q8
     if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1 or gguf_type == gguf_types.Q5_K:
         return native_formats.Q8_OFFSET
-    if gguf_type == gguf_types.MXFP4:
-        return native_formats.Q8_OFFSET
     if gguf_type == gguf_types.Q6_K:
         return native_formats.Q8_HALF_BLOCKS
+    if gguf_type == gguf_types.Q2_K:
+        return native_formats.Q4_HALF_BLOCKS
+    if has_scales_of_16(gguf_type):
+        return native_formats.CODES_HALF_BLOCKS
+    if len(table(gguf_type)) > 0:
+        return native_formats.CODES
     if gguf_type == gguf_types.F32:
         return native_formats.F32
     if gguf_type == gguf_types.F16:
         return native_formats.F16
     assert gguf_type == gguf_types.BF16, "GGUF type " + str(gguf_type) + " has no native format"
     return native_formats.BF16
+
+
+def has_scales_of_16(gguf_type: int) -> bool:
+    """Of types with codes."""
+    if gguf_type == gguf_types.Q3_K or gguf_type == gguf_types.IQ1_M:
+        return True
+    return gguf_type == gguf_types.IQ2_XS or gguf_type == gguf_types.IQ2_S
 
 
 def has_native_blocks(gguf_type: int) -> bool:
@@ -153,18 +165,18 @@ class NativeDecoder(DecoderProgram):
         many: int,
         many_from: int,
     ) -> None:
-        """There is one layout, for any number of rows. Adjacent parts of the same format are put in as one."""
+        """There is one layout, for any number of rows. Adjacent parts of the same format and table are put in as one."""
         torch.ops.llmworker.begin_matrix(self.native, layer, self.matrix_roles.index(role))
         # Of the experts a step reads a part.
         experts = self.described[layer].experts if role == "gate_up" or role == "down" else 0
         used = self.described[layer].used_experts if experts > 0 else 1
         i = 0
         while i < len(parts):
-            held, end, count = native_format(types[i]), i, 0
-            while end < len(parts) and native_format(types[end]) == held:
+            held, numbers, end, count = native_format(types[i]), table(types[i]), i, 0
+            while end < len(parts) and native_format(types[end]) == held and table(types[end]) == numbers:
                 count += rows[end]
                 end += 1
-            torch.ops.llmworker.begin_part(self.native, held, count, columns)
+            torch.ops.llmworker.begin_part(self.native, held, count, columns, torch.tensor(numbers, dtype=torch.int8))
             first = 0
             for j in range(i, end):
                 self.put_rows(parts[j], types[j], first, rows[j], columns)
@@ -182,7 +194,11 @@ class NativeDecoder(DecoderProgram):
             step = rows_per_piece(columns)
             for start in range(0, count, step):
                 end = min(count, start + step)
-                q, scale, offset = quants(raw[start:end], gguf_type)
+                if len(table(gguf_type)) > 0:
+                    q, scale = codes(raw[start:end], gguf_type, self.grids)
+                    offset = scale[:0]
+                else:
+                    q, scale, offset = quants(raw[start:end], gguf_type)
                 torch.ops.llmworker.put_quants(
                     self.native, q.contiguous(), scale.contiguous(), offset.contiguous(), first + start, end - start
                 )
@@ -208,7 +224,7 @@ class NativeDecoder(DecoderProgram):
     def embed(self, tokens: Tensor) -> Tensor:
         """If the model has no embedding of its own, the rows of the head."""
         if self.embedding.numel() > 0:
-            x = unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+            x = unpack(self.embedding.index_select(0, tokens), self.embedding_type, self.grids)
         else:
             x = torch.empty([tokens.size(0), self.hidden])
             torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)

@@ -10,6 +10,9 @@ Q8_HALF_BLOCKS: Final[int] = 3
 F32: Final[int] = 4
 F16: Final[int] = 5
 BF16: Final[int] = 6
+Q4_HALF_BLOCKS: Final[int] = 7
+CODES: Final[int] = 8
+CODES_HALF_BLOCKS: Final[int] = 9
 
 # `CacheType` in kv_cache.h.
 CACHE_F32: Final[int] = 0

@@ -8,6 +8,7 @@ from typing import Final, List, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
+import gguf_grids
 from gguf_blocks import unpack
 from sampling import Sampling, sample
 from steering import count, forbid_others, marked, penalised, report, weighted, without
@@ -16,7 +17,7 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
-put_projection step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
+put_projection step_bytes source_sha256 file_numbers prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
 decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot
 """.split()
 METHODS = {
@@ -115,6 +116,8 @@ class DecoderProgram(torch.nn.Module):
         # Whether this holds without deterministic mode too.
         self.rows_are_independent = False
         self.device = torch.device("cpu")
+        # What some types of weights are unpacked by.
+        self.grids = gguf_grids.all_grids()
         # The token embedding as it is in the file, [V, bytes of a row]. Rows are unpacked when they are looked up.
         self.embedding = torch.zeros(0)
         self.embedding_type = 0
@@ -169,6 +172,7 @@ class DecoderProgram(torch.nn.Module):
         self.layer_input = layer_input
         self.compute, self.cache_type = compute, cache
         self.device = torch.device(device)
+        self.grids = self.grids.to(self.device)
         self.deterministic = deterministic
 
     @torch.jit.export
@@ -252,6 +256,11 @@ class DecoderProgram(torch.nn.Module):
     def put_layer_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
         self.layer_embedding = self.joined(parts).view(rows, -1)
         self.layer_embedding_type = gguf_type
+
+    @torch.jit.export
+    def file_numbers(self, parts: List[Tensor], gguf_type: int) -> Tensor:
+        """The numbers of a tensor as the program reads them from its file, float32."""
+        return unpack(self.joined(parts).view(1, -1), gguf_type, self.grids)
 
     def joined(self, parts: List[Tensor]) -> Tensor:
         """A copy on the device, because the file may be closed afterwards. There is never a second one."""
@@ -348,16 +357,16 @@ class DecoderProgram(torch.nn.Module):
         raise NotImplementedError
 
     def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
-        return unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+        return unpack(raw.to(self.device).view(1, -1), gguf_type, self.grids).view(-1)
 
     # What a program's layers do.
 
     def embed(self, tokens: Tensor) -> Tensor:
-        return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+        return unpack(self.embedding.index_select(0, tokens), self.embedding_type, self.grids)
 
     def embed_for_layers(self, tokens: Tensor) -> Tensor:
         """What the second embedding has of tokens [n]: [n, layers · P]."""
-        found = unpack(self.layer_embedding.index_select(0, tokens), self.layer_embedding_type)
+        found = unpack(self.layer_embedding.index_select(0, tokens), self.layer_embedding_type, self.grids)
         return found.mul_(float(self.layer_input) ** 0.5)
 
     def bounded(self, logits: Tensor) -> Tensor:

@@ -392,7 +392,11 @@ void test_errors() {
   check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_plain(blocks, 0, 1); });
   check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks, GgufType::Q4_0, 0, 1); });
   Matrix q6(Format::Q8_HALF_BLOCKS, 16, 32, memory);
-  check_throws<std::invalid_argument>("Q6_K", [&] { q6.read(0, out.data()); });
+  check_throws<std::invalid_argument>("half blocks", [&] { q6.read(0, out.data()); });
+  check_throws<std::invalid_argument>("numbers of a table have the size 0; expected 16", [&] { Matrix(Format::CODES, 16, 32, memory); });
+  const int8_t table[TABLE] = {};
+  check_throws<std::invalid_argument>("numbers of a table have the size 16; expected 0",
+                                      [&] { Matrix(Format::Q4, 16, 32, memory, table); });
   Activations x;
   x.resize(1, 96);
   Activations fitting;
@@ -402,7 +406,7 @@ void test_errors() {
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::out_of_range>("2 rows from row 0 on are outside the 1 rows of activations",
                                   [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
-  check_throws<std::invalid_argument>("no weight format has the number 7", [] { enumerator<Format>(7); });
+  check_throws<std::invalid_argument>("no weight format has the number 10", [] { enumerator<Format>(10); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
   check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });

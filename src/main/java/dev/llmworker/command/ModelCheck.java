@@ -69,6 +69,9 @@ public final class ModelCheck {
         }
         var does = task == Task.GENERATE ? "" : "; " + task.words();
         line(out, "served", "on " + summary.device() + " as " + summary.weightFormat() + does);
+        for (var type : summary.held()) {
+            line(out, type == summary.held().getFirst() ? "types" : "", type.toString());
+        }
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
         line(out, "chat template", template(prompts.encoder().template()));
         line(out, "tool calls", prompts.encoder().tools());

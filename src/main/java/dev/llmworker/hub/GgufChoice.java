@@ -1,6 +1,7 @@
 package dev.llmworker.hub;
 
 import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.weights.GgufParts;
 import java.util.Collection;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -8,7 +9,6 @@ import java.util.stream.Collectors;
 /// Chooses the file of a folder or a repository that is the model.
 final class GgufChoice {
     static final String SUFFIX = ".gguf";
-    private static final Pattern PART = Pattern.compile(".*-\\d{5}-of-(\\d{5})\\.gguf");
     private static final int MAX_LISTED = 30;
 
     /// A text that means itself in a shell.
@@ -16,13 +16,17 @@ final class GgufChoice {
 
     private GgufChoice() {}
 
-    /// The only GGUF file among `names`.
+    /// The only GGUF model among `names`: its file, or the first one of several.
     ///
     /// @param model the value of `MODEL`
     /// @param separator goes between the model and a file's name
     static String only(Collection<String> names, String model, String separator) throws ModelUnavailableException {
-        var candidates =
-                names.stream().filter(name -> name.endsWith(SUFFIX)).sorted().toList();
+        var candidates = names.stream()
+                .filter(name -> name.endsWith(SUFFIX))
+                .map(name -> GgufParts.all(name).getFirst())
+                .distinct()
+                .sorted()
+                .toList();
         if (candidates.isEmpty()) {
             throw new ModelUnavailableException("MODEL=" + model
                     + " has no .gguf file, and no model in safetensors: it lacks " + SafetensorsFiles.missing(names));
@@ -39,14 +43,20 @@ final class GgufChoice {
         return candidates.getFirst();
     }
 
-    /// Rejects one part of a model in parts.
-    static void requireWhole(String name, String model) throws ModelUnavailableException {
-        var part = PART.matcher(name);
-        if (part.matches() && !part.group(1).equals("00001")) {
-            var first = name.replaceFirst("-\\d{5}-of-", "-00001-of-");
-            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of "
-                    + Integer.parseInt(part.group(1)) + " parts; join them into one file: `llama-gguf-split --merge "
-                    + first + " model.gguf`");
+    /// Rejects a file of a model in several ones that is not the first, and one whose others are missing.
+    ///
+    /// @param names of all files that there are, with their folders
+    static void requireWhole(String name, Collection<String> names, String model) throws ModelUnavailableException {
+        var all = GgufParts.all(name);
+        if (!name.equals(all.getFirst())) {
+            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of " + all.size()
+                    + " parts; name the first, " + all.getFirst());
+        }
+        var missing = all.stream().filter(part -> !names.contains(part)).toList();
+        if (!missing.isEmpty() && all.size() > 1) {
+            throw new ModelUnavailableException("MODEL=" + model + " lacks "
+                    + missing.stream().limit(MAX_LISTED).collect(Collectors.joining(", ")) + " of " + all.size()
+                    + " parts");
         }
     }
 

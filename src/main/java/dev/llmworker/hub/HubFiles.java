@@ -5,6 +5,7 @@ import dev.llmworker.hub.download.Downloader;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.download.PartFile;
 import dev.llmworker.hub.download.RemoteFile;
+import dev.llmworker.weights.GgufParts;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -38,6 +39,22 @@ record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Down
             fetch(name);
         }
         return folder;
+    }
+
+    /// Downloads a GGUF model: its file, or all of them. Files that an earlier attempt completed are kept.
+    ///
+    /// @param first the file, or the first of several
+    /// @return the path of it
+    Path fetchParts(String first) throws IOException, InterruptedException {
+        var all = GgufParts.all(first);
+        if (all.size() > 1) {
+            var folder = cache.place(id, listing.revision(), "");
+            requireSpace(CacheFolder.created(folder), all);
+        }
+        for (var name : all) {
+            fetch(name);
+        }
+        return cache.place(id, listing.revision(), first);
     }
 
     private void requireSpace(Path folder, Collection<String> names) throws IOException {

@@ -8,6 +8,7 @@ import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.download.TransferException;
 import dev.llmworker.hub.download.WebClient;
 import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.weights.GgufParts;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -42,12 +43,12 @@ final class HuggingFace {
     Path file(HubId id) throws IOException, InterruptedException {
         var own = new SnapshotCache(CacheFolder.of(environment).resolve("hub"));
         requireModelName(id);
+        requireFirst(id);
         var runPods =
                 new SnapshotCache(runPodVolume.resolve("huggingface-cache").resolve("hub"));
         for (var cache : List.of(runPods, usersCache(), own)) {
             var file = cache.find(id);
             if (file != null) {
-                GgufChoice.requireWhole(file.getFileName().toString(), id.toString());
                 LOG.info("MODEL={} is in {}", id, file);
                 return file;
             }
@@ -64,6 +65,13 @@ final class HuggingFace {
         if (named != null && !named.endsWith(GgufChoice.SUFFIX) && !SafetensorsFiles.isNamed(named)) {
             throw new ModelUnavailableException("MODEL=" + id + ": " + named + " is not a .gguf file, "
                     + SafetensorsFiles.SINGLE + " or " + SafetensorsFiles.INDEX);
+        }
+    }
+
+    /// A part of a model in several files does not stand for all of them, unless it is the first one.
+    private static void requireFirst(HubId id) throws ModelUnavailableException {
+        if (id.file() != null) {
+            GgufChoice.requireWhole(id.file(), GgufParts.all(id.file()), id.toString());
         }
     }
 
@@ -101,8 +109,8 @@ final class HuggingFace {
                 return named == null ? folder : folder.resolve(named);
             }
             var name = named != null ? named : GgufChoice.only(listing.names(), id.repository(), ":");
-            GgufChoice.requireWhole(name, id.toString());
-            var destination = files.fetch(name);
+            GgufChoice.requireWhole(name, listing.names(), id.toString());
+            var destination = files.fetchParts(name);
             own.makeCurrent(id, listing.revision());
             return destination;
         }

@@ -4,6 +4,7 @@ import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.CacheFolder;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.weights.GgufParts;
 import dev.llmworker.weights.Safetensors;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
@@ -14,6 +15,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -108,9 +110,16 @@ public final class ModelLocator {
             var separator = model.endsWith("/") ? "" : "/";
             file = path.resolve(GgufChoice.only(names, model, separator));
         }
-        GgufChoice.requireWhole(file.getFileName().toString(), model);
+        var name = file.getFileName().toString();
+        if (GgufParts.isOne(name)) {
+            GgufChoice.requireWhole(name, fileNames(folder(file)), model);
+        }
         requireReadable(file, model);
         return file;
+    }
+
+    private static Path folder(Path file) {
+        return Objects.requireNonNull(file.toAbsolutePath().getParent());
     }
 
     private static List<String> fileNames(Path folder) throws IOException {
@@ -136,7 +145,8 @@ public final class ModelLocator {
     }
 
     private static LocatedModel ofFile(Path file) {
-        var name = file.toAbsolutePath().normalize().getFileName().toString();
+        var name =
+                GgufParts.joined(file.toAbsolutePath().normalize().getFileName().toString());
         if (Safetensors.isOne(file) && !Files.isDirectory(file)) {
             // All of them are called model.safetensors, so the folder's name is used.
             name = folderName(file);

@@ -1,5 +1,6 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.weights.GgufParts;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +30,9 @@ record SnapshotCache(Path root) {
             var named = id.file();
             if (named != null) {
                 var file = snapshot.resolve(named);
-                var whole = !SafetensorsFiles.isNamed(named) || SafetensorsFiles.areIn(snapshot);
+                var whole = SafetensorsFiles.isNamed(named)
+                        ? SafetensorsFiles.areIn(snapshot)
+                        : partsAreIn(snapshot, named);
                 if (Files.isRegularFile(file) && whole) {
                     return file;
                 }
@@ -38,13 +41,22 @@ record SnapshotCache(Path root) {
             var files = ggufFiles(snapshot);
             // A snapshot holds only what somebody asked for: perhaps just a configuration.
             if (!files.isEmpty()) {
-                return snapshot.resolve(GgufChoice.only(files, id.repository(), ":"));
+                var only = GgufChoice.only(files, id.repository(), ":");
+                if (partsAreIn(snapshot, only)) {
+                    return snapshot.resolve(only);
+                }
+                continue;
             }
             if (SafetensorsFiles.areIn(snapshot)) {
                 return snapshot;
             }
         }
         return null;
+    }
+
+    /// Whether all files of a GGUF model are there: a download may have ended between two.
+    private static boolean partsAreIn(Path snapshot, String name) {
+        return GgufParts.all(name).stream().allMatch(part -> Files.isRegularFile(snapshot.resolve(part)));
     }
 
     /// The path for a file of this revision.

@@ -3,8 +3,6 @@ package dev.llmworker.model;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -13,11 +11,6 @@ import java.util.Set;
 
 /// Checks that a model has the tensors that the programs use, in the shapes that its metadata gives.
 public final class TensorCheck {
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /// The factors of [Rope]s: of Llama 3, and of longrope.
     public static final String ROPE_FACTORS = "rope_freqs.weight";
 
@@ -111,7 +104,7 @@ public final class TensorCheck {
     private static void check(StoredModel model, String name, long... expected) throws ModelFileException {
         var tensor = model.tensor(name);
         shape(tensor, expected);
-        var isQuantised = tensor.type().blockElements() > 1 || tensor.packed() != null;
+        var isQuantised = !tensor.type().isPlain() || tensor.packed() != null;
         if (isNeverQuantised(name) && isQuantised) {
             throw tensor.problem("is " + (tensor.packed() == null ? tensor.type() : "quantised")
                     + "; supported here: F32, F16, BF16");
@@ -151,13 +144,10 @@ public final class TensorCheck {
 
     /// An element of a tensor that is not quantised.
     public static float element(Tensor tensor, long index) throws ModelFileException {
-        return switch (tensor.type()) {
-            case F32 -> tensor.data().getAtIndex(FLOAT, index);
-            case F16 -> Float.float16ToFloat(tensor.data().get(SHORT, index * Short.BYTES));
-            case BF16 -> Float.intBitsToFloat(tensor.data().get(SHORT, index * Short.BYTES) << Short.SIZE);
-            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
-                throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
-        };
+        if (!tensor.type().isPlain()) {
+            throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
+        }
+        return tensor.element(index);
     }
 
     /// @param expected columns first

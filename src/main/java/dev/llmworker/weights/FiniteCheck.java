@@ -14,6 +14,8 @@ final class FiniteCheck {
     private static final int EXPONENT_BIAS = 127;
 
     private static final int MOST_EXPONENT = 12;
+    /// In a block of IQ1_M, the last 4 bits of these 2 bytes each are a quarter of the scale, the lowest first.
+    private static final int QUARTERS_AT = 48;
 
     private FiniteCheck() {}
 
@@ -24,7 +26,9 @@ final class FiniteCheck {
             return tensor.packed().problem();
         }
         return switch (tensor.type()) {
-            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> scales(tensor);
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K -> scales(tensor);
+            case IQ1_S, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0 -> scales(tensor);
+            case IQ1_M -> quarters(tensor);
             case MXFP4 -> exponents(data, tensor.type().blockBytes());
             case F16 -> element(data, Short.BYTES, FLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case BF16 -> element(data, Short.BYTES, BFLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
@@ -38,13 +42,33 @@ final class FiniteCheck {
         for (var scale = 0; scale < type.blockScales(); scale++) {
             var first = type.scalesAt() + (long) scale * Short.BYTES;
             for (var at = first; at < data.byteSize(); at += type.blockBytes()) {
-                if ((data.get(ValueType.SHORT, at) & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
-                    var value = Float.float16ToFloat(data.get(ValueType.SHORT, at));
-                    return Optional.of("has a scale of " + value + " in block " + at / type.blockBytes());
+                var scale16 = data.get(ValueType.SHORT, at);
+                if ((scale16 & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
+                    return Optional.of(scaleProblem(scale16, at / type.blockBytes()));
                 }
             }
         }
         return Optional.empty();
+    }
+
+    private static Optional<String> quarters(Tensor tensor) {
+        var data = tensor.data();
+        var bytes = tensor.type().blockBytes();
+        for (var block = 0L; block < data.byteSize() / bytes; block++) {
+            var scale = 0;
+            for (var i = 0; i < 4; i++) {
+                var two = data.get(ValueType.SHORT, block * bytes + QUARTERS_AT + (long) i * Short.BYTES);
+                scale |= (two >> 12 & 15) << 4 * i;
+            }
+            if ((scale & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
+                return Optional.of(scaleProblem((short) scale, block));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static String scaleProblem(short scale, long block) {
+        return "has a scale of " + Float.float16ToFloat(scale) + " in block " + block;
     }
 
     /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.
@@ -83,14 +107,6 @@ final class FiniteCheck {
     }
 
     private static String elementProblem(Tensor tensor, long index) {
-        var data = tensor.data();
-        var value = switch (tensor.type()) {
-            case F16 -> Float.float16ToFloat(data.get(ValueType.SHORT, index * Short.BYTES));
-            case BF16 -> Float.intBitsToFloat(data.get(ValueType.SHORT, index * Short.BYTES) << Short.SIZE);
-            case F32 -> Float.intBitsToFloat(data.get(ValueType.INT, index * Integer.BYTES));
-            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
-                throw new IllegalStateException(tensor.type() + " has scales");
-        };
-        return "has " + value + " at element " + index;
+        return "has " + tensor.element(index) + " at element " + index;
     }
 }

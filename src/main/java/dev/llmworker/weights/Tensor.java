@@ -70,6 +70,11 @@ public record Tensor(
         return whole.asSlice(index * bytes, bytes);
     }
 
+    /// A tensor of this shape in another type, without data.
+    public Tensor as(TensorType other) {
+        return new Tensor(file, name, other, shape, MemorySegment.NULL);
+    }
+
     /// In the form of its type: the tensor itself, or a copy if the file has another form.
     ///
     /// @param arena shared between threads
@@ -98,6 +103,20 @@ public record Tensor(
             elements *= size;
         }
         return elements;
+    }
+
+    /// An element of a tensor that is not quantised.
+    ///
+    /// @throws IllegalStateException if it is
+    public float element(long index) {
+        if (!type.isPlain()) {
+            throw new IllegalStateException("an element of " + name + ", which is " + type);
+        }
+        if (type == TensorType.F32) {
+            return Float.intBitsToFloat(data.get(ValueType.INT, index * Float.BYTES));
+        }
+        var bits = data.get(ValueType.SHORT, index * Short.BYTES);
+        return type == TensorType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << Short.SIZE);
     }
 
     /// Checks all elements, or all scales of a quantised tensor.

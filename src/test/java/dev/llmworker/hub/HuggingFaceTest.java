@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -116,6 +117,44 @@ class HuggingFaceTest {
                 refusal("org/name"));
         assertArrayEquals(
                 gguf, Files.readAllBytes(locate("org/name:x-Q8_0.gguf").file()));
+    }
+
+    @Test
+    void allFilesOfAModelInPartsAreDownloadedAndThenCached() throws Exception {
+        var listed = new ArrayList<String>();
+        for (var part = 1; part <= 3; part++) {
+            var name = "q/x-0000" + part + "-of-00003.gguf";
+            listed.add(described(name, gguf));
+            hub.on(resolve(name), file(gguf, "\"e\""));
+        }
+        hub.on(LIST, listing(described("x-Q8_0.gguf", gguf) + "," + String.join(",", listed)));
+
+        assertEquals(
+                "MODEL=org/name has 2 .gguf files; name one of them:\n  MODEL=org/name:q/x-00001-of-00003.gguf\n"
+                        + "  MODEL=org/name:x-Q8_0.gguf",
+                refusal("org/name"));
+        assertEquals(
+                "MODEL=org/name:q/x-00002-of-00003.gguf: q/x-00002-of-00003.gguf is one of 3 parts; name the first,"
+                        + " q/x-00001-of-00003.gguf",
+                refusal("org/name:q/x-00002-of-00003.gguf"));
+        var model = locate("org/name:q/x-00001-of-00003.gguf").file();
+        for (var part = 1; part <= 3; part++) {
+            var file = model.resolveSibling("x-0000" + part + "-of-00003.gguf");
+            assertArrayEquals(gguf, Files.readAllBytes(file));
+        }
+        environment.put("HF_HUB_OFFLINE", "1");
+        assertEquals(model, locate("org/name:q/x-00001-of-00003.gguf").file());
+        assertEquals(model, locate("org/name").file());
+        Files.delete(model.resolveSibling("x-00002-of-00003.gguf"));
+        assertTrue(refusal("org/name:q/x-00001-of-00003.gguf").contains("not in a cache on this machine"));
+        assertTrue(refusal("org/name").contains("not in a cache on this machine"));
+    }
+
+    @Test
+    void aPartThatTheRepositoryLacksIsNamed() {
+        hub.on(LIST, listing(described("x-00001-of-00002.gguf", gguf)));
+
+        assertEquals("MODEL=org/name lacks x-00002-of-00002.gguf of 2 parts", refusal("org/name"));
     }
 
     @Test

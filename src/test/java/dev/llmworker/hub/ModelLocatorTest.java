@@ -125,14 +125,22 @@ class ModelLocatorTest {
     }
 
     @Test
-    void aPartOfAModelIsRefused() throws Exception {
-        var file = gguf("big-00001-of-00003.gguf");
+    void aModelInPartsIsItsFirstFileOrItsFolder() throws Exception {
+        var first = gguf("big-00001-of-00003.gguf");
+        var third = gguf("big-00003-of-00003.gguf");
 
+        var lacks = " lacks big-00002-of-00003.gguf of 3 parts";
+        assertEquals("MODEL=" + first + lacks, refusal(first.toString()));
+        assertEquals("MODEL=" + folder + lacks, refusal(folder.toString()));
         assertEquals(
-                "MODEL=" + file
-                        + ": big-00001-of-00003.gguf is one of 3 parts; join them into one file: "
-                        + "`llama-gguf-split --merge big-00001-of-00003.gguf model.gguf`",
-                refusal(file.toString()));
+                "MODEL=" + third
+                        + ": big-00003-of-00003.gguf is one of 3 parts; name the first, big-00001-of-00003.gguf",
+                refusal(third.toString()));
+        gguf("big-00002-of-00003.gguf");
+        assertEquals(new LocatedModel("big", first), locate(first.toString()));
+        assertEquals(new LocatedModel("big", first), locate(folder.toString()));
+        Files.delete(first);
+        assertEquals("MODEL=" + folder + " lacks big-00001-of-00003.gguf of 3 parts", refusal(folder.toString()));
     }
 
     @ParameterizedTest

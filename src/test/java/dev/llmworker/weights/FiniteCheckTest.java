@@ -39,7 +39,29 @@ class FiniteCheckTest {
 
     @ParameterizedTest
     @CsvSource({
-        "Q4_0, 0", "Q4_1, 0", "Q4_1, 1", "Q5_0, 0", "Q5_1, 1", "Q8_0, 0", "Q4_K, 0", "Q4_K, 1", "Q5_K, 1", "Q6_K, 0"
+        "Q4_0, 0",
+        "Q4_1, 0",
+        "Q4_1, 1",
+        "Q5_0, 0",
+        "Q5_1, 1",
+        "Q8_0, 0",
+        "Q4_K, 0",
+        "Q4_K, 1",
+        "Q5_K, 1",
+        "Q6_K, 0",
+        "Q2_K, 0",
+        "Q2_K, 1",
+        "Q3_K, 0",
+        "IQ1_S, 0",
+        "IQ2_XXS, 0",
+        "IQ2_XS, 0",
+        "IQ2_S, 0",
+        "IQ3_XXS, 0",
+        "IQ3_S, 0",
+        "IQ4_NL, 0",
+        "IQ4_XS, 0",
+        "TQ1_0, 0",
+        "TQ2_0, 0"
     })
     void aBadScaleIsFoundInAnyBlock(TensorType type, int scale) throws IOException {
         for (var block = 0; block < 3; block++) {
@@ -60,6 +82,28 @@ class FiniteCheckTest {
         }
     }
 
+    /// The last 4 bits of each of its last four words are a quarter of the scale.
+    @Test
+    void aBadScaleInFourPartsIsFound() throws IOException {
+        var type = TensorType.IQ1_M;
+        var data = new byte[3 * type.blockBytes()];
+        Arrays.fill(data, (byte) -1);
+        for (var block = 0; block < 3; block++) {
+            // 0x3C00, which is 1.
+            for (var i = 0; i < 4; i++) {
+                data[block * type.blockBytes() + 49 + 2 * i] = (byte) ((0x3C00 >> 4 * i & 15) << 4 | 15);
+            }
+        }
+        try (var gguf = open(type, data, 3L * type.blockElements())) {
+            assertDoesNotThrow(() -> gguf.tensor("w").checkFinite());
+        }
+        data[2 * type.blockBytes() + 53] = (byte) 0xCF;
+        data[2 * type.blockBytes() + 55] = (byte) 0x7F;
+        assertRefused("has a scale of Infinity in block 2", type, data, 3L * type.blockElements());
+        data[2 * type.blockBytes() + 49] = (byte) 0x1F;
+        assertRefused("has a scale of NaN in block 2", type, data, 3L * type.blockElements());
+    }
+
     @Test
     void aScaleOfTwoToTheThirteenthIsTooLarge() throws IOException {
         var data = new byte[2 * TensorType.MXFP4.blockBytes()];
@@ -74,8 +118,10 @@ class FiniteCheckTest {
         var largest = switch (type) {
             case F32 -> new byte[] {-1, -1, 0x7F, 0x7F, -1, -1, 0x7F, -1};
             case BF16 -> new byte[] {0x7F, 0x7F, 0x7F, -1};
-            case F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> new byte[] {-1, 0x7B, -1, -5};
+            // The lowest bits of its scale come first.
+            case IQ1_M -> new byte[56];
             case MXFP4 -> new byte[] {(byte) (127 + 12)};
+            default -> new byte[] {-1, 0x7B, -1, -5};
         };
         var data = new byte[4 * type.blockBytes()];
         for (var block = 0; block < data.length; block += type.blockBytes()) {

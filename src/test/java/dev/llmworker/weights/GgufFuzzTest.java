@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,13 +28,14 @@ class GgufFuzzTest {
     private static final long[] EXTREMES = {
         -1, Long.MIN_VALUE, Long.MAX_VALUE, Integer.MAX_VALUE, 1L << 31, 1L << 32, 1L << 24, 1L << 61, 0, 1, 255, 65_536
     };
-    /// The file has about 1,000 bytes.
+    /// The file has about 2,000 bytes.
     private static final long MAX_ALLOCATED_BYTES = 1 << 20;
 
     private static final GgufFile SOUND = new GgufFile()
             .string("general.architecture", "llama")
             .alignment(32)
             .integer("llama.block_count", 2)
+            .integer("split.count", 1)
             .number("llama.rope.freq_base", 1e4f)
             .flag("tokenizer.ggml.add_bos_token", true)
             .strings("tokenizer.ggml.tokens", List.of("<s>", "ä", "\uD83E\uDDC0", ""))
@@ -41,6 +43,11 @@ class GgufFuzzTest {
             .numbers("tokenizer.ggml.scores", 0, -1, -2, -3)
             .floats("norm.weight", new float[] {1, 2, 3}, 3)
             .tensor("q4.weight", TensorType.Q4_1, new byte[80], 64, 2)
+            .tensor("q3.weight", TensorType.Q3_K, new byte[110], 256)
+            .tensor("iq1.weight", TensorType.IQ1_M, new byte[112], 256, 2)
+            .tensor("iq4.weight", TensorType.IQ4_XS, new byte[136], 256)
+            .tensor("tq.weight", TensorType.TQ1_0, new byte[54], 256)
+            .tensor("fp4.weight", TensorType.MXFP4, new byte[34], 32, 2)
             .tensor("q8.weight", TensorType.Q8_0, new byte[68], 32, 2)
             .tensor("half.weight", TensorType.F16, new byte[24], 4, 3);
 
@@ -51,6 +58,19 @@ class GgufFuzzTest {
 
     private int opened;
     private int refused;
+
+    /// Classes that are loaded for the first file are not its memory.
+    @BeforeAll
+    static void readOne(@TempDir Path folder) throws IOException {
+        try (var gguf = Gguf.open(SOUND.write(folder.resolve("model.gguf")))) {
+            for (var key : gguf.metadata().keys()) {
+                readAll(gguf.metadata(), key);
+            }
+            for (var tensor : gguf.tensors().values()) {
+                tensor.checkFinite();
+            }
+        }
+    }
 
     @Concurrent
     @Test

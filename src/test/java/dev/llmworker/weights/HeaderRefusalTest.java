@@ -218,13 +218,6 @@ class HeaderRefusalTest {
         assertRefused("metadata llama.block_count is 0; expected 1 to 1024", file);
     }
 
-    @Test
-    void aPartOfASplitModelIsRefused() throws IOException {
-        assertRefused(
-                "is part 2 of a model in 3 files; supported: 1 (`llama-gguf-split --merge` joins them)",
-                new GgufFile().integer("split.no", 1).integer("split.count", 3));
-    }
-
     private static byte[] long64(long value) {
         return ByteBuffer.allocate(8)
                 .order(ByteOrder.LITTLE_ENDIAN)

@@ -118,8 +118,7 @@ public final class SafetensorsFile {
                     var bits = Float.floatToRawIntBits(value);
                     bytes.putShort((short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16));
                 }
-                case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
-                    throw new IllegalArgumentException("safetensors has no " + type);
+                default -> throw new IllegalArgumentException("safetensors has no " + type);
             }
         }
         return bytes.array();

@@ -16,11 +16,13 @@ class TensorRefusalTest {
 
     @Test
     void unsupportedTensorTypesAreNamedWithTheSupportedOnes() {
-        var supported = "; supported: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4, F16, BF16, F32";
+        var supported =
+                "; supported: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ1_S, IQ1_M, IQ2_XXS,"
+                        + " IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4, F16, BF16, F32";
         assertRefused(
-                "tensor blk.3.attn_q.weight is Q2_K" + supported,
-                new GgufFile().declare("blk.3.attn_q.weight", 10, 0, 256));
-        assertRefused("tensor w is TQ2_0" + supported, new GgufFile().declare("w", 35, 0, 256));
+                "tensor blk.3.attn_q.weight is Q8_K" + supported,
+                new GgufFile().declare("blk.3.attn_q.weight", 15, 0, 256));
+        assertRefused("tensor w is NVFP4" + supported, new GgufFile().declare("w", 40, 0, 256));
         assertRefused("tensor w is of unknown type 4" + supported, new GgufFile().declare("w", 4, 0, 256));
         assertRefused("tensor w is of unknown type 4294967295" + supported, new GgufFile().declare("w", -1, 0, 256));
     }

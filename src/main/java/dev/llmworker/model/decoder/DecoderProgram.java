@@ -276,6 +276,15 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
         exported().run("put_projection", parts.pieces(), parts.types(), parts.rows());
     }
 
+    /// The numbers of a tensor as the program reads them from its file: what tests compare.
+    default float[] fileNumbers(Tensor tensor) {
+        return exported()
+                .floats(
+                        "file_numbers",
+                        MatrixParts.pieces(tensor),
+                        tensor.type().ggufId());
+    }
+
     default void build() {
         exported().run("build");
     }

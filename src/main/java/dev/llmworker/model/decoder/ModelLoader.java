@@ -132,6 +132,7 @@ record ModelLoader(
                 described,
                 Devices.name(device),
                 format(weights),
+                loader.heldTypes(),
                 loader.stepBytes(),
                 plan(memory, loader.bytesNeeded(), cache));
     }

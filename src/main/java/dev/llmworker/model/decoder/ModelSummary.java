@@ -7,10 +7,12 @@ import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.loading.HeldType;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -27,6 +29,7 @@ import java.util.stream.Collectors;
 ///     matrices 14 in Q4_1`. Empty if none is
 /// @param device where it would run
 /// @param weightFormat how the weights would be held there
+/// @param held what the tensors of each type become there
 /// @param stepBytes bytes of weights that are read for a token, at least
 public record ModelSummary(
         String architecture,
@@ -38,6 +41,7 @@ public record ModelSummary(
         String quantisation,
         String device,
         String weightFormat,
+        List<HeldType> held,
         long stepBytes,
         MemoryPlan memory) {
     /// Checks a model without loading it. Each tensor is read once.
@@ -62,6 +66,7 @@ public record ModelSummary(
             ModelConfig config,
             String device,
             String weightFormat,
+            List<HeldType> held,
             long stepBytes,
             MemoryPlan memory) {
         var types = new EnumMap<TensorType, Long>(TensorType.class);
@@ -85,6 +90,7 @@ public record ModelSummary(
                 quantisation(model, device),
                 device,
                 weightFormat,
+                held,
                 stepBytes,
                 memory);
     }

@@ -20,7 +20,15 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     private static final Set<TensorType> BLOCKS = EnumSet.of(TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0);
     /// Types of which the program holds exactly what the file has.
     private static final Set<TensorType> HELD_EXACTLY = EnumSet.of(
-            TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0, TensorType.F32, TensorType.F16, TensorType.BF16);
+            TensorType.Q4_0,
+            TensorType.Q4_1,
+            TensorType.Q8_0,
+            TensorType.IQ4_NL,
+            TensorType.TQ1_0,
+            TensorType.TQ2_0,
+            TensorType.F32,
+            TensorType.F16,
+            TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
     /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.

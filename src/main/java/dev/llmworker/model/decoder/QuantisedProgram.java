@@ -7,7 +7,9 @@ import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /// The program for CPUs with libtorch's operators. Each matrix has the layout that is fastest on the machine;
 /// weights stay quantised if it can multiply them.
@@ -32,6 +34,12 @@ final class QuantisedProgram implements DecoderProgram {
     private static final int LONG_CHUNK = 32;
     /// Elements of the copy made between two decode steps, in less than a step's time.
     private static final long SLICE_ELEMENTS = 1;
+    /// Types that [WeightLayout#INT4] holds exactly.
+    private static final Set<TensorType> FOUR_BITS = EnumSet.of(TensorType.Q4_0, TensorType.Q4_1, TensorType.Q4_K);
+    /// Those that [WeightLayout#INT4_PAIR] holds exactly. Not Q6_K: the kernel has a scale for each 32 elements, Q6_K
+    /// one for each 16.
+    private static final Set<TensorType> PAIRS_OF_FOUR_BITS =
+            EnumSet.of(TensorType.Q5_0, TensorType.Q5_1, TensorType.Q8_0, TensorType.Q5_K);
 
     private final ExportedProgram exported;
     /// Whether the machine has [WeightLayout#PACKED_BF16].
@@ -69,10 +77,10 @@ final class QuantisedProgram implements DecoderProgram {
     public WeightLayout fewRows(List<Tensor> parts, Precision weights) {
         var whole = parts.stream().allMatch(part -> part.rows() % INT4_ROWS == 0);
         if (weights == Precision.AUTO && int4 && whole) {
-            if (parts.stream().allMatch(part -> isFourBit(part.type()))) {
+            if (parts.stream().allMatch(part -> FOUR_BITS.contains(part.type()))) {
                 return WeightLayout.INT4;
             }
-            if (parts.stream().allMatch(part -> isPairOfFourBits(part.type()))) {
+            if (parts.stream().allMatch(part -> PAIRS_OF_FOUR_BITS.contains(part.type()))) {
                 return WeightLayout.INT4_PAIR;
             }
         }
@@ -90,27 +98,13 @@ final class QuantisedProgram implements DecoderProgram {
             return weights.inLowerCase();
         }
         var unquantised = packs ? "bf16" : "fp32";
-        return switch (type) {
-            case Q4_0, Q4_1, Q4_K -> int4 ? "int4" : unquantised;
-            case Q5_0, Q5_1, Q5_K -> int4 ? "int5" : unquantised;
-            case Q8_0 -> int4 ? "int8" : unquantised;
-            case Q6_K, MXFP4, F16, BF16, F32 -> unquantised;
-        };
-    }
-
-    private static boolean isFourBit(TensorType type) {
-        return switch (type) {
-            case Q4_0, Q4_1, Q4_K -> true;
-            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, MXFP4, F16, BF16, F32 -> false;
-        };
-    }
-
-    /// Not Q6_K: the kernel has a scale for each 32 elements, Q6_K one for each 16.
-    private static boolean isPairOfFourBits(TensorType type) {
-        return switch (type) {
-            case Q5_0, Q5_1, Q8_0, Q5_K -> true;
-            case Q4_0, Q4_1, Q4_K, Q6_K, MXFP4, F16, BF16, F32 -> false;
-        };
+        if (int4 && FOUR_BITS.contains(type)) {
+            return "int4";
+        }
+        if (int4 && PAIRS_OF_FOUR_BITS.contains(type)) {
+            return type == TensorType.Q8_0 ? "int8" : "int5";
+        }
+        return unquantised;
     }
 
     /// Makes the copy at once if that takes long, or if a text must never depend on what else runs.

@@ -2,6 +2,8 @@ package dev.llmworker.model.loading;
 
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
+import java.util.Locale;
 
 /// How a decoder program holds a matrix.
 public enum WeightLayout {
@@ -49,12 +51,23 @@ public enum WeightLayout {
             case INT4_PAIR -> elements + elements / 4;
             case PACKED_BF16 -> elements * Precision.BF16.bytes();
             case DENSE -> elements * dense.bytes();
-            case NATIVE ->
-                switch (matrix.type()) {
-                    case Q4_0, Q4_1, Q4_K -> elements / 2 + elements / 8;
-                    case Q8_0, Q5_0, Q5_1, Q5_K, Q6_K, MXFP4 -> elements + elements / 8;
-                    case F16, BF16, F32 -> matrix.bytes();
-                };
+            case NATIVE -> NativeFormat.bytes(matrix);
+        };
+    }
+
+    /// What a matrix of this type is held as: `4-bit quants`.
+    ///
+    /// @param dense the format of [#DENSE] ones
+    String text(TensorType type, Precision dense) {
+        return switch (this) {
+            case DENSE -> dense.inLowerCase();
+            case PACKED_BF16 -> Precision.BF16.inLowerCase();
+            case INT4 -> "4-bit quants";
+            case INT4_PAIR -> "two 4-bit quants";
+            case NATIVE -> {
+                var format = NativeFormat.of(type);
+                yield format == NativeFormat.PLAIN ? type.name().toLowerCase(Locale.ROOT) : format.text();
+            }
         };
     }
 }

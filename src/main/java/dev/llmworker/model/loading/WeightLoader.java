@@ -26,6 +26,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -197,15 +198,59 @@ public final class WeightLoader {
         return needed;
     }
 
+    /// What the tensors of each type become, the type with the most weights first.
+    public List<HeldType> heldTypes() {
+        return model.tensors().entrySet().stream()
+                .collect(Collectors.groupingBy(entry -> entry.getValue().type()))
+                .values()
+                .stream()
+                .map(this::heldType)
+                .sorted(Comparator.comparing(HeldType::weights).reversed())
+                .toList();
+    }
+
+    /// @param entries all tensors of a type
+    private HeldType heldType(List<Map.Entry<String, Tensor>> entries) {
+        var weights =
+                entries.stream().mapToLong(entry -> entry.getValue().elements()).sum();
+        var type = entries.getFirst().getValue().type();
+        var matrix = entries.stream()
+                .filter(entry -> entry.getValue().rows() > 1 && isRead(entry.getKey()))
+                .map(Map.Entry::getValue)
+                .max(Comparator.comparing(Tensor::elements));
+        if (matrix.isPresent()) {
+            var few = program.fewRows(List.of(matrix.get()), this.weights);
+            var many = program.manyRows(few, this.weights, copyFits);
+            return HeldType.of(entries.size(), weights, matrix.get(), few, many, dense(), this::bytesRead);
+        }
+        var embedding = entries.stream()
+                .map(Map.Entry::getValue)
+                .filter(tensor -> tensor.rows() > 1)
+                .findFirst();
+        if (embedding.isPresent()) {
+            var bytes = (double) program.embeddingBytes(embedding.get(), dense())
+                    / embedding.get().elements();
+            return HeldType.of(type, entries.size(), weights, "an embedding", bytes);
+        }
+        return HeldType.of(type, entries.size(), weights, Precision.FP32.inLowerCase(), Precision.FP32.bytes());
+    }
+
+    private long bytesRead(Tensor matrix) {
+        return program.fewRows(List.of(matrix), weights).bytes(matrix, dense());
+    }
+
+    /// Whether each step reads a matrix. Of an embedding it only looks rows up.
+    private boolean isRead(String name) {
+        return !name.equals(TensorCheck.LAYER_EMBEDDING) && (!name.equals(EMBEDDING) || !hasOwnHead());
+    }
+
     /// What a step of one row reads of the matrices, in bytes.
     public long stepBytes() {
         var bytes = 0L;
         for (var entry : model.tensors().entrySet()) {
             var name = entry.getKey();
-            var isRead = !name.equals(TensorCheck.LAYER_EMBEDDING) && (!name.equals(EMBEDDING) || !hasOwnHead());
-            if (isRead && entry.getValue().rows() > 1) {
-                var few = program.fewRows(List.of(entry.getValue()), weights);
-                bytes += (long) (few.bytes(entry.getValue(), dense()) * LayerTensors.shareUsed(name, config));
+            if (isRead(name) && entry.getValue().rows() > 1) {
+                bytes += (long) (bytesRead(entry.getValue()) * LayerTensors.shareUsed(name, config));
             }
         }
         return bytes;

@@ -259,8 +259,7 @@ class MixedTypesTest {
                 case F32 -> bytes.putFloat(value);
                 case F16 -> bytes.putShort(Float.floatToFloat16(value));
                 case BF16 -> bytes.putShort((short) (Float.floatToRawIntBits(value) >>> Short.SIZE));
-                case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
-                    throw new IllegalArgumentException(type + " has blocks");
+                default -> throw new IllegalArgumentException(type + " has blocks");
             }
         }
         return bytes.array();

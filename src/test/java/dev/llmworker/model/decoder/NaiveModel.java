@@ -14,7 +14,6 @@ import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -574,14 +573,9 @@ final class NaiveModel {
             }
             return values;
         }
-        var block = new byte[type.blockBytes()];
-        for (var start = 0; start < values.length; start += type.blockElements()) {
-            var at = start / type.blockElements() * block.length;
-            MemorySegment.copy(tensor.data(), ValueLayout.JAVA_BYTE, at, block, 0, block.length);
-            var own = NaiveBlocks.values(type, block);
-            for (var i = 0; i < own.length; i++) {
-                values[start + i] = own[i];
-            }
+        var own = NaiveBlocks.values(type, tensor.data().toArray(ValueLayout.JAVA_BYTE));
+        for (var i = 0; i < own.length; i++) {
+            values[i] = own[i];
         }
         return values;
     }

@@ -14,6 +14,11 @@ record RandomBlocks(RandomGenerator random) {
         var elements = type.blockElements();
         var bytes = ByteBuffer.allocate(weights.length / elements * type.blockBytes())
                 .order(ByteOrder.LITTLE_ENDIAN);
+        if (NaiveBlocks.BY_PROGRAM.contains(type)) {
+            scaled(type, scale, bytes.array());
+            System.arraycopy(NaiveBlocks.values(type, bytes.array()), 0, weights, 0, weights.length);
+            return bytes.array();
+        }
         for (var start = 0; start < weights.length; start += elements) {
             block(type, scale, bytes, weights, start);
         }
@@ -55,7 +60,11 @@ record RandomBlocks(RandomGenerator random) {
             case Q4_K -> random(type, bytes, weights, start, scale / 400, 7.5f * scale / 400);
             case Q5_K -> random(type, bytes, weights, start, scale / 800, 15.5f * scale / 800);
             case Q6_K -> random(type, bytes, weights, start, scale / 1370);
+            // Group scales and minimums are 7.5 on the average.
+            case Q2_K -> random(type, bytes, weights, start, scale / 12, 1.5f * scale / 12);
             case MXFP4 -> exponents(bytes, weights, start, scale / 3);
+            case Q3_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0 ->
+                throw new IllegalArgumentException(type + " is filled as a whole");
         }
     }
 
@@ -63,7 +72,7 @@ record RandomBlocks(RandomGenerator random) {
     private void random(TensorType type, ByteBuffer bytes, float[] weights, int start, float... scales) {
         var block = new byte[type.blockBytes()];
         random.nextBytes(block);
-        var at = type == TensorType.Q6_K ? 208 : 0;
+        var at = type == TensorType.Q6_K ? 208 : type == TensorType.Q2_K ? 80 : 0;
         for (var scale : scales) {
             ByteBuffer.wrap(block)
                     .order(ByteOrder.LITTLE_ENDIAN)
@@ -72,6 +81,18 @@ record RandomBlocks(RandomGenerator random) {
         }
         bytes.put(block);
         System.arraycopy(NaiveBlocks.values(type, block), 0, weights, start, type.blockElements());
+    }
+
+    /// Blocks of random bytes but for their one scale.
+    private void scaled(TensorType type, float scale, byte[] bytes) {
+        random.nextBytes(bytes);
+        var size = scale / GoldenBlocks.size(type);
+        var block = new byte[type.blockBytes()];
+        for (var at = 0; at < bytes.length; at += block.length) {
+            System.arraycopy(bytes, at, block, 0, block.length);
+            GoldenBlocks.putScale(type, block, Float.floatToFloat16(size * (0.75f + random.nextFloat() / 2)));
+            System.arraycopy(block, 0, bytes, at, block.length);
+        }
     }
 
     /// A block of MXFP4, whose scale is a power of two.
