@@ -343,7 +343,7 @@ class DecoderProgram(torch.nn.Module):
         """The next matrix that vectors of texts are multiplied with. parts, types, rows: as of `put_matrix`"""
         own: List[Tensor] = []
         for i in range(len(parts)):
-            own.append(unpack(parts[i].to(self.device).view(rows[i], -1), types[i]).float())
+            own.append(unpack(parts[i].to(self.device).view(rows[i], -1), types[i], self.grids).float())
         self.projections.append(torch.cat(own))
 
     @torch.jit.export
