@@ -42,7 +42,7 @@ public final class ApiKeys {
         if (file != null) {
             take(file.first());
         } else if (!listed.isEmpty()) {
-            take(Map.of());
+            take(KeyFile.Content.NOTHING);
         }
     }
 
@@ -161,10 +161,11 @@ public final class ApiKeys {
         }
     }
 
-    private void take(Map<String, KeyLimits> ofFile) {
+    private void take(KeyFile.Content ofFile) {
         var all = new LinkedHashMap<ApiKey, KeyLimits>();
         listed.forEach(key -> all.put(key, KeyLimits.NONE));
-        ofFile.forEach((key, limits) -> all.put(ApiKey.of(key), limits));
+        ofFile.keys().forEach((key, limits) -> all.put(ApiKey.of(key), limits));
+        ofFile.rejected().forEach(key -> all.remove(ApiKey.of(key)));
         keys = Map.copyOf(all);
         LOG.info(
                 "{}: {}{}",

@@ -8,13 +8,15 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A file with an API key on each line, which its limits may follow. A line with a mistake has no key: nobody gets in
-/// with fewer limits than were meant.
+/// A file with an API key on each line, which its limits may follow. The key of a line with a mistake is rejected,
+/// wherever else it is: nobody gets in with fewer limits than were meant.
 ///
 /// - A file that is missing, too large or no regular file has no keys: whoever removes it revokes them.
 /// - If reading fails, such as when the process has no descriptors left, the last keys stay. Otherwise whoever opens
@@ -48,11 +50,19 @@ final class KeyFile {
         this.source = source;
     }
 
+    /// What it says.
+    ///
+    /// @param keys with their limits
+    /// @param rejected keys of lines with mistakes; none of them is in `keys`
+    record Content(Map<String, KeyLimits> keys, Set<String> rejected) {
+        static final Content NOTHING = new Content(Map.of(), Set.of());
+    }
+
     /// Its keys at the start.
-    Map<String, KeyLimits> first() {
+    Content first() {
         var bytes = bytes();
         if (bytes == null) {
-            return Map.of();
+            return Content.NOTHING;
         }
         // No second read is there yet to compare it with.
         content.isNew(bytes);
@@ -62,14 +72,15 @@ final class KeyFile {
 
     /// Its keys if they have changed since the last call; else null.
     @Nullable
-    Map<String, KeyLimits> changed() {
+    Content changed() {
         var bytes = bytes();
         return bytes != null && content.isNew(bytes) ? keys(bytes) : null;
     }
 
     /// That there are none is said in the log.
-    private Map<String, KeyLimits> keys(byte[] bytes) {
+    private Content keys(byte[] bytes) {
         var keys = new LinkedHashMap<String, KeyLimits>();
+        var rejected = new LinkedHashSet<String>();
         var number = 0;
         for (var line : TextFile.text(bytes).split("\\R")) {
             number++;
@@ -83,17 +94,20 @@ final class KeyFile {
                 if (other == null) {
                     ApiKeys.warnOfShort(read.key(), "API_KEYS_FILE");
                 } else if (!other.equals(read.limits())) {
-                    throw new IllegalArgumentException(
-                            "is not accepted: its key is on an earlier line, with other limits");
+                    LOG.error(
+                            "API_KEYS_FILE: line {} is not accepted: its key is on an earlier line, with other limits",
+                            number);
                 }
             } catch (IllegalArgumentException e) {
                 LOG.error("API_KEYS_FILE: line {} {}", number, e.getMessage());
+                rejected.add(KeyLimits.Line.keyOf(text));
             }
         }
+        keys.keySet().removeAll(rejected);
         if (keys.isEmpty()) {
             LOG.error("API_KEYS_FILE {}; no key of it is accepted", problem.isEmpty() ? "has no key in it" : problem);
         }
-        return keys;
+        return new Content(keys, rejected);
     }
 
     /// Null if they cannot be read.

@@ -89,6 +89,11 @@ public record KeyLimits(
             return new Line(key, of(values));
         }
 
+        /// The key of a line, whatever else is wrong with it.
+        static String keyOf(String line) {
+            return words(line).getFirst().text;
+        }
+
         private static KeyLimits of(Map<Name, Integer> values) {
             return new KeyLimits(
                     values.get(Name.REQUESTS_PER_MINUTE),

@@ -137,6 +137,7 @@ public final class Serving {
             Registry registry, HttpPort port, Generator generator, Generations generations, InstantSource clock) {
         var capacity = port.settings().capacity();
         var store = new ResponseStore(capacity.responses(), capacity.responsesKept(), clock, port.memory());
+        port.everySecond("expired-responses", store::expire);
         registry.bind("responses", new ResponsesProcessor(generations, generator, store, clock));
         registry.bind(
                 "responsesWebsocket",

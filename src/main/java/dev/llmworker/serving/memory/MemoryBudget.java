@@ -61,7 +61,7 @@ public final class MemoryBudget {
 
         private Lease() {}
 
-        /// Takes `bytes` more.
+        /// Takes `bytes` more, or fewer if negative.
         ///
         /// @return whether they fit; if not, it holds what it held before
         public synchronized boolean take(long bytes) {

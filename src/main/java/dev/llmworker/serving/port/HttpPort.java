@@ -53,6 +53,7 @@ public final class HttpPort implements AutoCloseable {
     private static final int HEALTH_CONNECTIONS = 32;
     // A changed file of keys, or a changed certificate, is in force after two of these.
     private static final long FILES_MILLIS = 500;
+    private static final long SECOND_MILLIS = 1000;
     private static final String LOCAL = "127.0.0.1";
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
@@ -323,6 +324,11 @@ public final class HttpPort implements AutoCloseable {
     /// The rules that routes have for their own paths.
     public PathRules pathRules() {
         return pathRules;
+    }
+
+    /// Runs a task every second until the port is closed. It may wait: it has a thread of its own.
+    public void everySecond(String name, Runnable task) {
+        clock.every(SECOND_MILLIS, _ -> Thread.ofVirtual().name(name).start(task));
     }
 
     public QuietStreams quietStreams() {

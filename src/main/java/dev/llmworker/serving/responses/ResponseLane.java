@@ -4,11 +4,13 @@ import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.SerialExecutor;
 import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.text.chat.ChatMessage;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// One of the lanes of a WebSocket: its responses run one after the other. The newest one stays there for the next,
-/// even if it is not stored.
+/// even if it is not stored, or not any more.
 ///
 /// Threading: any thread.
 final class ResponseLane {
@@ -28,6 +30,8 @@ final class ResponseLane {
     private @Nullable Client owner;
     /// Messages that wait until the client sends the results of the newest response's calls.
     private List<Steering> queued = List.of();
+    /// Messages that wait for a response that is not the newest any more.
+    private final List<Steering> lost = new ArrayList<>(0);
     private boolean closed;
 
     ResponseLane(@Nullable String streamId, ResponseStore store, WebSocketConnection connection) {
@@ -49,26 +53,37 @@ final class ResponseLane {
         return id.equals(newest);
     }
 
-    /// A response has ended, and is the newest. The one before it goes.
+    /// The store has a response that has ended, if there is room, and lets go the one before it. It is the newest,
+    /// unless a client has cancelled it.
     ///
-    /// @param waiting messages that wait for the results of its calls
-    /// @return messages that waited for another response
-    synchronized List<Steering> keep(Client client, SteerableResponse ended, List<Steering> waiting) {
-        var lost = forget();
+    /// @param turns null if nothing may follow it
+    synchronized ResponseStore.End ended(
+            Client client, String id, ResponseStore.@Nullable Stored stored, @Nullable List<ChatMessage> turns) {
+        var local = turns == null || closed ? null : new ResponseStore.Local(connection, turns, newest);
+        var end = store.finish(client, id, stored, local);
+        if (local != null && end != ResponseStore.End.CANCELLED) {
+            newest = id;
+            owner = client;
+            lost.addAll(queued);
+            queued = List.of();
+        }
+        return end;
+    }
+
+    /// Takes the messages that waited for a response that has been followed by another one.
+    synchronized List<Steering> takeLost() {
+        var taken = List.copyOf(lost);
+        lost.clear();
+        return taken;
+    }
+
+    /// Messages wait for the results of the newest response's calls.
+    synchronized void queue(List<Steering> waiting) {
         if (closed) {
             waiting.forEach(Steering::close);
-            return lost;
+        } else {
+            queued = waiting;
         }
-        newest = ended.writer.id();
-        owner = client;
-        queued = waiting;
-        if (!ended.request.stores()) {
-            store.putLocal(
-                    client,
-                    connection,
-                    new ResponseStore.Stored(newest, "", List.of(), List.of(), ended.writer.turns()));
-        }
-        return lost;
     }
 
     /// Takes the messages that wait for a request that follows this response.
@@ -93,14 +108,15 @@ final class ResponseLane {
             store.releaseLocal(owner, newest);
         }
         newest = null;
-        var lost = queued;
+        var waited = queued;
         queued = List.of();
-        return lost;
+        return waited;
     }
 
     synchronized void close() {
         closed = true;
         forget().forEach(Steering::close);
+        takeLost().forEach(Steering::close);
         prefix.release();
     }
 }

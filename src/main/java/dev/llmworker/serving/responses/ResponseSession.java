@@ -26,6 +26,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -69,11 +70,13 @@ final class ResponseSession {
     /// A message that waits for its lane, as its text: what it says may take much more memory once it is parsed.
     ///
     /// @param sinceNanos when it came
+    /// @param steerings that waited for it
     /// @param held its memory, and its place among the requests under way
     private record Asked(
             String text,
             @Nullable String previousId,
             long sinceNanos,
+            List<Steering> steerings,
             WebSocketClient client,
             String route,
             Lease held) {}
@@ -168,11 +171,14 @@ final class ResponseSession {
             String text, @Nullable String previousId, ResponseLane lane, WebSocketClient client, String route) {
         var message = client.memory().handOver();
         var entered = serving.requests().enter(client);
+        // From now on they do not wait for it any more.
+        var steerings = lane.takeQueued(previousId);
         var held = Lease.of(() -> {
+            steerings.forEach(Steering::close);
             message.close();
             entered.close();
         });
-        var asked = new Asked(text, previousId, System.nanoTime(), client, route, held);
+        var asked = new Asked(text, previousId, System.nanoTime(), steerings, client, route, held);
         try {
             if (!connection.enqueue(lane.tasks, MAX_WAITING, () -> answer(asked, lane))) {
                 throw new RequestException(JsonError.of(
@@ -182,6 +188,7 @@ final class ResponseSession {
                                 + " dropped"));
             }
         } catch (RuntimeException | Error e) {
+            giveBack(steerings, lane);
             held.close();
             throw e;
         }
@@ -204,7 +211,9 @@ final class ResponseSession {
     /// @return null if the request is refused
     private @Nullable SteerableResponse begun(Asked asked, ResponseLane lane) {
         var held = serving.generations().hold();
-        var queued = lane.takeQueued(asked.previousId);
+        // The request may have come before the end of the response that it goes on from.
+        var queued = Stream.concat(asked.steerings.stream(), lane.takeQueued(asked.previousId).stream())
+                .toList();
         try (var unused = Lease.of(() -> {
             held.close();
             queued.forEach(Steering::close);
@@ -258,7 +267,7 @@ final class ResponseSession {
                 created,
                 held,
                 lane.streamId,
-                (id, stored) -> serving.store().finish(client, id, stored));
+                (id, stored, turns) -> lane.ended(client, id, stored, turns));
         return new SteerableResponse(request, writer, client, begunBy, isSuccessor, held);
     }
 
@@ -270,7 +279,9 @@ final class ResponseSession {
         lane.runs(response);
         try (var _ = response.held;
                 var steered = Lease.of(response::dropSteerings)) {
-            var steerings = response.end(ended(response, lane, route));
+            var last = ended(response, lane, route);
+            giveBack(lane.takeLost(), lane);
+            var steerings = response.end(last);
             if (!writer.hasEnded()) {
                 giveBack(steerings, lane);
                 if (!response.isSuccessor && !writer.isCancelled()) {
@@ -280,7 +291,7 @@ final class ResponseSession {
                 return null;
             }
             var calls = writer.calls();
-            giveBack(lane.keep(response.client, response, calls.isEmpty() ? List.of() : steerings), lane);
+            lane.queue(calls.isEmpty() ? List.of() : steerings);
             var successor = steerings.isEmpty() || !calls.isEmpty() ? null : successor(response, steerings, lane);
             // The lane or the successor has them from now on.
             steered.keep();
@@ -292,7 +303,7 @@ final class ResponseSession {
             return successor;
         } finally {
             lane.runs(null);
-            var _ = serving.store().finish(response.client, writer.id(), null);
+            var _ = serving.store().finish(response.client, writer.id(), null, null);
             response.begunBy.forEach(Steering::close);
         }
     }

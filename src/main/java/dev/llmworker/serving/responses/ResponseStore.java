@@ -5,14 +5,18 @@ import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.LongConsumer;
-import java.util.function.ToLongFunction;
+import java.util.function.ToLongBiFunction;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The responses that are kept for `previous_response_id` and for clients that ask for them again, those that a
@@ -88,6 +92,23 @@ public final class ResponseStore {
         }
     }
 
+    /// What becomes of a response that ends.
+    enum End {
+        STORED,
+        /// It was not to be stored, or is too large, or a client has deleted it meanwhile.
+        NOT_STORED,
+        /// A client has cancelled it. Nothing is kept of it.
+        CANCELLED
+    }
+
+    /// The newest response of a stream, which a WebSocket keeps for itself.
+    ///
+    /// @param owner the WebSocket
+    /// @param turns the conversation with the response at its end
+    /// @param replacedId the response whose place it takes; null for none
+    record Local(
+            Object owner, List<ChatMessage> turns, @Nullable String replacedId) {}
+
     /// Writes a response that has not ended.
     interface Shown {
         String json(String status);
@@ -103,8 +124,10 @@ public final class ResponseStore {
         private final Map<String, SequencedMap<String, Item>> items = new HashMap<>();
         private long bytes;
 
-        private Entry oldest() {
-            return (entries.isEmpty() ? local : entries).values().iterator().next();
+        /// The oldest first. Those that WebSockets keep come last.
+        private Iterator<Entry> all() {
+            return Stream.concat(entries.values().stream(), local.values().stream())
+                    .iterator();
         }
 
         private boolean isEmpty() {
@@ -155,17 +178,27 @@ public final class ResponseStore {
 
     /// A response has ended. From this moment on there is only what is kept of it.
     ///
-    /// @param stored null if nothing is to be kept
-    /// @return false if a client has cancelled it; nothing is kept of it then
-    synchronized boolean finish(Client client, String id, @Nullable Stored stored) {
+    /// @param stored null if it is not to be stored
+    /// @param local null if no WebSocket keeps it for itself
+    synchronized End finish(
+            Client client, String id, @Nullable Stored stored, @Nullable Local local) {
         var ended = running.remove(id);
         if (ended != null && ended.cancelled) {
-            return false;
+            return End.CANCELLED;
         }
-        if (stored != null && (ended == null || !ended.deleted)) {
-            put(client, stored);
+        if (local != null && local.replacedId != null) {
+            releaseLocal(client, local.replacedId);
         }
-        return true;
+        if (ended != null && ended.deleted) {
+            return End.NOT_STORED;
+        }
+        if (local != null) {
+            var turns = new Stored(id, "", List.of(), List.of(), local.turns);
+            var _ = keep(client.cacheSalt(), new Entry(turns, turns.bytes(), Long.MAX_VALUE, local.owner));
+        }
+        // Last, because nothing may evict it before the client learns that it is stored.
+        var isStored = stored != null && put(client, stored);
+        return isStored ? End.STORED : End.NOT_STORED;
     }
 
     /// A response of the client's API key that is being generated, as it is now; null if there is none.
@@ -213,35 +246,37 @@ public final class ResponseStore {
     // --- responses that have ended
 
     /// Keeps a response, unless there is no room for it.
-    synchronized void put(Client client, Stored stored) {
-        var own = client.cacheSalt();
-        var size = stored.bytes();
+    ///
+    /// @return whether it is kept
+    synchronized boolean put(Client client, Stored stored) {
+        return put(client.cacheSalt(), stored);
+    }
+
+    /// @param own tells API keys apart
+    synchronized boolean put(String own, Stored stored) {
+        return isOn() && keep(own, new Entry(stored, stored.bytes(), clock.millis() + kept.toMillis(), null));
+    }
+
+    private boolean keep(String own, Entry entry) {
+        var stored = entry.stored;
         expire();
-        if (isOn() && hasRoom(own, size, true)) {
-            var shelf = shelves.computeIfAbsent(own, _ -> new Shelf());
-            shelf.entries.put(stored.id, new Entry(stored, size, clock.millis() + kept.toMillis(), null));
+        if (!makeRoom(own, entry)) {
+            return false;
+        }
+        var shelf = shelves.computeIfAbsent(own, _ -> new Shelf());
+        if (entry.owner != null) {
+            shelf.local.put(stored.id, entry);
+        } else {
+            shelf.entries.put(stored.id, entry);
             for (var items : List.of(stored.input, stored.output)) {
                 items.forEach(item -> shelf.items
                         .computeIfAbsent(item.id, _ -> new LinkedHashMap<>(1))
                         .put(stored.id, item));
             }
             count++;
-            added(shelf, size);
         }
-    }
-
-    /// Keeps a response for one WebSocket until that lets it go, unless there is no room for it.
-    ///
-    /// @param owner the WebSocket
-    synchronized void putLocal(Client client, Object owner, Stored stored) {
-        var own = client.cacheSalt();
-        var size = stored.bytes();
-        expire();
-        if (hasRoom(own, size, false)) {
-            var shelf = shelves.computeIfAbsent(own, _ -> new Shelf());
-            shelf.local.put(stored.id, new Entry(stored, size, Long.MAX_VALUE, owner));
-            added(shelf, size);
-        }
+        added(shelf, entry.bytes);
+        return true;
     }
 
     private void added(Shelf shelf, long size) {
@@ -252,15 +287,13 @@ public final class ResponseStore {
     /// A response that all clients of the API key see; null if there is none.
     synchronized @Nullable Stored find(Client client, String id) {
         expire();
-        var shelf = shelves.get(client.cacheSalt());
-        var entry = shelf == null ? null : shelf.entries.get(id);
+        var entry = entry(client, id);
         return entry == null ? null : entry.stored;
     }
 
     /// As [#find], of those that one WebSocket sees.
     synchronized @Nullable Stored find(Client client, Object owner, String id) {
-        var shelf = shelves.get(client.cacheSalt());
-        var local = shelf == null ? null : shelf.local.get(id);
+        var local = localEntry(client, id);
         return local != null && owner.equals(local.owner) ? local.stored : find(client, id);
     }
 
@@ -272,7 +305,7 @@ public final class ResponseStore {
         return items == null ? null : items.sequencedValues().getLast();
     }
 
-    /// Nothing is kept of a response that is being generated.
+    /// Nothing is kept of a response that is being generated. A WebSocket lets go one that it keeps, too.
     ///
     /// @return false if the client's API key has no such response
     synchronized boolean delete(Client client, String id) {
@@ -282,19 +315,26 @@ public final class ResponseStore {
             generated.deleted = true;
             return true;
         }
+        var found = Stream.of(entry(client, id), localEntry(client, id))
+                .filter(Objects::nonNull)
+                .toList();
+        found.forEach(entry -> remove(client.cacheSalt(), entry));
+        return !found.isEmpty();
+    }
+
+    private @Nullable Entry entry(Client client, String id) {
         var shelf = shelves.get(client.cacheSalt());
-        var entry = shelf == null ? null : shelf.entries.get(id);
-        if (entry == null) {
-            return false;
-        }
-        remove(client.cacheSalt(), entry);
-        return true;
+        return shelf == null ? null : shelf.entries.get(id);
+    }
+
+    private @Nullable Entry localEntry(Client client, String id) {
+        var shelf = shelves.get(client.cacheSalt());
+        return shelf == null ? null : shelf.local.get(id);
     }
 
     /// A WebSocket lets a response go.
     synchronized void releaseLocal(Client client, String id) {
-        var shelf = shelves.get(client.cacheSalt());
-        var entry = shelf == null ? null : shelf.local.get(id);
+        var entry = localEntry(client, id);
         if (entry != null) {
             remove(client.cacheSalt(), entry);
         }
@@ -302,42 +342,87 @@ public final class ResponseStore {
 
     // --- room
 
-    /// Makes room.
+    /// Makes room for a response, unless that is impossible: then nothing is evicted.
     ///
     /// @param own the API key that needs it
-    /// @param counts whether it is for one of the responses that are counted
-    private boolean hasRoom(String own, long size, boolean counts) {
-        while (counts && count >= most) {
-            var largest = largest(own, 1, shelf -> shelf.entries.size());
-            var shelf = shelves.get(largest);
-            if (shelf == null || shelf.entries.isEmpty()) {
-                return false;
-            }
-            var _ = evict(largest);
+    private boolean makeRoom(String own, Entry entry) {
+        var eviction = new Eviction();
+        if (entry.bytes > mostBytes
+                || !eviction.hasPlace(own, entry)
+                || !eviction.hasBytes(own, entry.bytes)
+                || !eviction.takesMemory(own, entry.bytes)) {
+            return false;
         }
-        while (size > mostBytes - bytes) {
-            if (size > mostBytes || !evict(largest(own, size, shelf -> shelf.bytes))) {
-                return false;
-            }
-        }
-        // What requests need goes first, but one key's requests take nothing from another key.
-        while (!memory.take(size)) {
-            if (!evict(own)) {
-                return false;
-            }
-        }
+        eviction.chosen.forEach(chosen -> forget(chosen.salt, chosen.entry));
         return true;
+    }
+
+    /// Chooses what to evict for a response. Nothing is evicted before all of it is chosen.
+    private final class Eviction {
+        private final List<Chosen> chosen = new ArrayList<>(0);
+        private final Map<String, Iterator<Entry>> left = new HashMap<>();
+        private final Map<String, Long> bytesOf = new HashMap<>();
+        private long chosenBytes;
+
+        private record Chosen(String salt, Entry entry) {}
+
+        boolean hasPlace(String own, Entry entry) {
+            if (entry.owner != null || count < most) {
+                return true;
+            }
+            var largest = largest(own, 1, (_, shelf) -> shelf.entries.size());
+            var shelf = shelves.get(largest);
+            return shelf != null && !shelf.entries.isEmpty() && add(largest);
+        }
+
+        boolean hasBytes(String own, long size) {
+            while (size > mostBytes - bytes + chosenBytes) {
+                if (!add(largest(own, size, (salt, shelf) -> shelf.bytes - bytesOf.getOrDefault(salt, 0L)))) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /// What requests need goes first, but one key's requests take nothing from another key.
+        boolean takesMemory(String own, long size) {
+            while (!memory.take(size - chosenBytes)) {
+                if (!add(own)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /// Chooses the oldest response of an API key that is left.
+        ///
+        /// @return false if there is none
+        private boolean add(String salt) {
+            var shelf = shelves.get(salt);
+            if (shelf == null) {
+                return false;
+            }
+            var oldest = left.computeIfAbsent(salt, _ -> shelf.all());
+            if (!oldest.hasNext()) {
+                return false;
+            }
+            var entry = oldest.next();
+            chosen.add(new Chosen(salt, entry));
+            bytesOf.merge(salt, entry.bytes, Long::sum);
+            chosenBytes += entry.bytes;
+            return true;
+        }
     }
 
     /// The API key that would take most.
     ///
     /// @param more what is added to `own`, which is the one if there are several
-    private String largest(String own, long more, ToLongFunction<Shelf> measure) {
+    private String largest(String own, long more, ToLongBiFunction<String, Shelf> measure) {
         var largest = own;
         var shelfOfOwn = shelves.get(own);
-        var size = more + (shelfOfOwn == null ? 0 : measure.applyAsLong(shelfOfOwn));
+        var size = more + (shelfOfOwn == null ? 0 : measure.applyAsLong(own, shelfOfOwn));
         for (var entry : shelves.entrySet()) {
-            var other = measure.applyAsLong(entry.getValue());
+            var other = measure.applyAsLong(entry.getKey(), entry.getValue());
             if (other > size) {
                 largest = entry.getKey();
                 size = other;
@@ -346,28 +431,25 @@ public final class ResponseStore {
         return largest;
     }
 
-    /// @return false if the API key has nothing
-    private boolean evict(String salt) {
-        var shelf = shelves.get(salt);
-        if (shelf == null) {
-            return false;
-        }
-        remove(salt, shelf.oldest());
-        return true;
-    }
-
-    /// All responses are kept for the same time, so the oldest expire first.
-    private void expire() {
+    /// Drops responses whose time is over. All are kept for the same time, so the oldest expire first.
+    public synchronized void expire() {
         var now = clock.millis();
         for (var entry : List.copyOf(shelves.entrySet())) {
             var shelf = entry.getValue();
-            while (!shelf.entries.isEmpty() && shelf.oldest().untilMillis <= now) {
-                remove(entry.getKey(), shelf.oldest());
-            }
+            shelf.entries.values().stream()
+                    .takeWhile(oldest -> oldest.untilMillis <= now)
+                    .toList()
+                    .forEach(oldest -> remove(entry.getKey(), oldest));
         }
     }
 
     private void remove(String salt, Entry gone) {
+        forget(salt, gone);
+        memory.add(-gone.bytes);
+    }
+
+    /// Its memory stays taken.
+    private void forget(String salt, Entry gone) {
         var shelf = shelves.get(salt);
         if (shelf == null) {
             throw new IllegalStateException("a response is on no shelf");
@@ -382,7 +464,6 @@ public final class ResponseStore {
             shelf.local.remove(gone.stored.id);
         }
         added(shelf, -gone.bytes);
-        memory.add(-gone.bytes);
         if (shelf.isEmpty()) {
             shelves.remove(salt);
         }

@@ -55,6 +55,8 @@ final class ResponseWriter implements EventWriter.OfTokens {
     private @Nullable OutputItem open;
     private boolean isAccepted;
     private boolean isCut;
+    /// Whether it was to be stored, and is not.
+    private boolean isLost;
     private String status = "in_progress";
     private int sequence;
     private volatile boolean steered;
@@ -62,9 +64,10 @@ final class ResponseWriter implements EventWriter.OfTokens {
     /// Keeps a response that has ended, before its client learns of the end.
     interface Keeper {
         /// @param id of the response
-        /// @param stored null if nothing is to be kept
-        /// @return false if a client has cancelled the response
-        boolean ended(String id, ResponseStore.@Nullable Stored stored);
+        /// @param stored null if it is not to be stored
+        /// @param turns the conversation with the response at its end; null if nothing may follow it
+        ResponseStore.End ended(
+                String id, ResponseStore.@Nullable Stored stored, @Nullable List<ChatMessage> turns);
     }
 
     /// @param held counts the answer, and what is made of it, until it is sent
@@ -142,6 +145,9 @@ final class ResponseWriter implements EventWriter.OfTokens {
         response.put("model", modelId);
         response.put("output", output);
         response.putAll(request.echo());
+        if (isLost) {
+            response.put("store", false);
+        }
         response.put("usage", usage);
         return response;
     }
@@ -199,12 +205,19 @@ final class ResponseWriter implements EventWriter.OfTokens {
         items.forEach(item -> close(item, ofItems));
         var usage = usage(ending);
         var json = Json.text(response(status, incomplete(status, reason), output(), usage, null));
-        var isKept = request.stores() && !status.equals(CANCELLED);
-        if (keeper.ended(id, isKept ? stored(json) : null)) {
-            return json;
-        }
-        status = CANCELLED;
-        return Json.text(response(status, null, output(), usage, null));
+        var turns = hasEnded() ? turns() : null;
+        var stored = turns != null && request.stores() ? stored(json, turns) : null;
+        return switch (keeper.ended(id, stored, turns)) {
+            case STORED -> json;
+            case NOT_STORED -> {
+                isLost = stored != null;
+                yield isLost ? Json.text(response(status, incomplete(status, reason), output(), usage, null)) : json;
+            }
+            case CANCELLED -> {
+                status = CANCELLED;
+                yield Json.text(response(status, null, output(), usage, null));
+            }
+        };
     }
 
     /// Whether it has ended, and others may follow it.
@@ -212,11 +225,11 @@ final class ResponseWriter implements EventWriter.OfTokens {
         return status.equals(COMPLETED) || status.equals(INCOMPLETE);
     }
 
-    private ResponseStore.Stored stored(String json) {
+    private ResponseStore.Stored stored(String json, List<ChatMessage> turns) {
         var output = items.stream()
                 .map(item -> new ResponseStore.Item(item.id, Json.text(item.json()), item.turn()))
                 .toList();
-        return new ResponseStore.Stored(id, json, request.input().items(), output, turns());
+        return new ResponseStore.Stored(id, json, request.input().items(), output, turns);
     }
 
     /// The conversation with this response at its end.

@@ -74,7 +74,7 @@ public final class ResponsesProcessor implements Processor {
         ParsedBody.drop(exchange);
         var created = clock.instant().getEpochSecond();
         var writer = new ResponseWriter(
-                request, modelId, created, held, null, (id, stored) -> store.finish(client, id, stored));
+                request, modelId, created, held, null, (id, stored, _) -> store.finish(client, id, stored, null));
         try {
             if (request.stream()) {
                 stream(request, writer, client, Caller.of(exchange).route());
@@ -89,7 +89,7 @@ public final class ResponsesProcessor implements Processor {
             message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
             message.setBody(writer.end(ending).getBytes(StandardCharsets.UTF_8));
         } finally {
-            var _ = store.finish(client, writer.id(), null);
+            var _ = store.finish(client, writer.id(), null, null);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import ch.qos.logback.classic.Logger;
@@ -21,6 +22,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,7 +99,7 @@ class KeyFileTest {
         lines.start();
         log.addAppender(lines);
         try {
-            assertEquals(Set.of(FIRST), new KeyFile(file).first().keySet());
+            assertEquals(Set.of(FIRST), new KeyFile(file).first().keys().keySet());
         } finally {
             log.detachAppender(lines);
         }
@@ -110,6 +112,11 @@ class KeyFileTest {
                         "API_KEYS_FILE: line 3 is no key: it has a comma at character 2" + end,
                         "API_KEYS_FILE: line 4 is no key: it has U+00FC at character 3" + end),
                 lines.list.stream().map(ILoggingEvent::getFormattedMessage).toList());
+    }
+
+    private static Map<String, KeyLimits> keysOf(KeyFile.@Nullable Content content) {
+        assertNotNull(content);
+        return content.keys();
     }
 
     private static List<String> logged(Callable<?> task) throws Exception {
@@ -135,7 +142,7 @@ class KeyFileTest {
                         + " tokens_per_minute=007 # a comment with priority=3\n" + FIRST + "  # again\n");
         var keys = new KeyFile(file);
         assertEquals(List.of(), logged(() -> {
-            assertEquals(Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)), keys.first());
+            assertEquals(Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)), keys.first().keys());
             return null;
         }));
     }
@@ -167,7 +174,7 @@ class KeyFileTest {
                 Files.writeString(file, "# clients\n" + FIRST + " " + limits + "\n" + SECOND + "\n");
                 var keys = new KeyFile(file);
                 var lines = logged(() -> {
-                    assertEquals(Map.of(SECOND, KeyLimits.NONE), keys.first(), limits);
+                    assertEquals(Map.of(SECOND, KeyLimits.NONE), keys.first().keys(), limits);
                     return null;
                 });
                 assertEquals(List.of("ERROR API_KEYS_FILE: line 2 " + problem), lines);
@@ -177,12 +184,34 @@ class KeyFileTest {
         });
     }
 
+    /// Whether it is on another line, before or after, or in `API_KEYS`.
+    @Test
+    void theKeyOfAWrongLineIsRejectedWhereverElseItIs() throws Exception {
+        for (var wrong : List.of(" requests_per_minute=6O", " priority", " concurrent=1 concurrent=1")) {
+            for (var text : List.of(FIRST + wrong, FIRST + wrong + "\n" + FIRST, FIRST + "\n" + FIRST + wrong)) {
+                Files.writeString(file, text + "\n" + SECOND);
+                for (var listed : new String[] {null, FIRST + "," + SECOND}) {
+                    var keys = ApiKeys.of(listed, file);
+                    assertNull(keys.find(List.of(FIRST)), text);
+                    assertNotNull(keys.find(List.of(SECOND)), text);
+                }
+            }
+        }
+        Files.writeString(file, FIRST);
+        var keys = ApiKeys.of(FIRST, file);
+        assertNotNull(keys.find(List.of(FIRST)));
+        replace(FIRST + " concurrent=0");
+        keys.refresh();
+        keys.refresh();
+        assertNull(keys.find(List.of(FIRST)), "after a change, too");
+    }
+
     @Test
     void aKeyWithOtherLimitsOnALaterLineIsAMistake() throws Exception {
         Files.writeString(file, FIRST + " priority=2\n" + FIRST + " priority=3\n" + FIRST + " priority=2\n");
         var keys = new KeyFile(file);
         var lines = logged(() -> {
-            assertEquals(Map.of(FIRST, new KeyLimits(null, null, null, 2)), keys.first());
+            assertEquals(Map.of(FIRST, new KeyLimits(null, null, null, 2)), keys.first().keys());
             return null;
         });
         assertEquals(
@@ -250,7 +279,7 @@ class KeyFileTest {
             }
             return Files.readAllBytes(path);
         });
-        assertEquals(Set.of(FIRST), keys.first().keySet());
+        assertEquals(Set.of(FIRST), keys.first().keys().keySet());
         var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
         var lines = new ListAppender<ILoggingEvent>();
         lines.start();
@@ -269,10 +298,10 @@ class KeyFileTest {
             failing.set(true);
             assertNull(keys.changed());
             failing.set(false);
-            assertEquals(Map.of(SECOND, KeyLimits.NONE), keys.changed());
+            assertEquals(Map.of(SECOND, KeyLimits.NONE), keysOf(keys.changed()));
             Files.delete(file);
             assertNull(keys.changed());
-            assertEquals(Map.of(), keys.changed(), "whoever removes the file revokes its keys");
+            assertEquals(Map.of(), keysOf(keys.changed()), "whoever removes the file revokes its keys");
         } finally {
             log.detachAppender(lines);
         }
@@ -283,7 +312,7 @@ class KeyFileTest {
         var unreadable = new KeyFile(Files.writeString(file, FIRST), (path, _) -> {
             throw new FileSystemException(path.toString());
         });
-        assertEquals(Map.of(), unreadable.first());
+        assertEquals(Map.of(), unreadable.first().keys());
         assertNull(unreadable.changed());
     }
 }

@@ -271,6 +271,22 @@ class ResponsesWebsocketTest {
         }
     }
 
+    /// The client may refer to a response as soon as it has the last event.
+    @Test
+    void aForkMayComeAtOnce() throws Exception {
+        try (var socket = socket(ALICE)) {
+            for (var i = 0; i < 30; i++) {
+                create(socket, "one", stream("main"));
+                engine.next().emit(new AnswerPart.Content("two")).finish(FinishReason.STOP);
+                var id = response(socket, "response.completed").get("id").asText();
+                create(socket, "critic", follows(id) + stream("critic"));
+                response(socket, "response.created");
+                engine.next().finish(FinishReason.STOP);
+                response(socket, "response.completed");
+            }
+        }
+    }
+
     @Test
     void aLaneHoldsItsCachedPrefixUntilTheConnectionCloses() throws Exception {
         ScriptedGenerator.Script script;
