@@ -26,14 +26,14 @@ class QuantisedRefusalTest {
     private Path directory;
 
     private String refusal() {
-        return assertThrows(ModelFileException.class, () -> {
+        var refused = assertThrows(ModelFileException.class, () -> {
                     try (var model = StoredModel.open(directory)) {
                         for (var tensor : model.tensors().values()) {
                             tensor.checkFinite();
                         }
                     }
-                })
-                .getMessage();
+                });
+        return String.valueOf(refused.getMessage());
     }
 
     @ParameterizedTest
