@@ -17,6 +17,7 @@ import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.TensorType;
 import io.vertx.core.Vertx;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -28,6 +29,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -118,6 +120,26 @@ class ModelCheckTest {
             assertTrue(summary.weights().contains(", of which a token uses "), summary::weights);
             assertTrue(summary.stepBytes() < summary.parameters() * 2, summary::toString);
         }
+    }
+
+    @Concurrent
+    @Test
+    void howMatricesAreQuantisedIsSaidAndWhatWouldBeFaster() throws Exception {
+        var gate = "model.layers.0.mlp.gate_proj.weight";
+        model = new SafetensorsFolder(rows(), 4, Set.of(gate));
+        model.config.put("quantization_config", Map.of("quant_method", "fp8", "weight_block_size", new int[] {8, 8}));
+        model.weights.raw(gate, "F8_E4M3", new byte[16 * 8], 16, 8);
+        model.weights.tensor(gate + "_scale_inv", TensorType.F32, new float[] {1, 2}, 2, 1);
+        model.write(folder);
+        var report = check(0, folder);
+        assertTrue(
+                report.contains("  quantised      fp8, 8 bits in blocks of 8 x 8; of its matrices 1 in F16; faster: a GGUF file"
+                        + " in Q8_0 or Q4_K, which has 2 to 4 times fewer bytes than F16\n"),
+                report);
+        model.config.put("quantization_config", Map.of("quant_method", "hqq"));
+        model.write(folder);
+        assertTrue(check(1, folder)
+                .startsWith("not sound: config.json: quantization_config has quant_method \"hqq\"; supported: awq, "));
     }
 
     @Concurrent

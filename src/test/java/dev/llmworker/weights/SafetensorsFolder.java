@@ -30,7 +30,7 @@ public final class SafetensorsFolder {
     }
 
     /// @param leftOut names of tensors that the test adds in another form
-    SafetensorsFolder(int vocabulary, int headDim, Set<String> leftOut) {
+    public SafetensorsFolder(int vocabulary, int headDim, Set<String> leftOut) {
         this.leftOut = leftOut;
         config.put("head_dim", headDim);
         config.put("architectures", new String[] {"LlamaForCausalLM"});

@@ -18,9 +18,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -110,6 +112,30 @@ class GoldenQuantisedTest {
             assertTrue(decoder.description().weightFormat().startsWith("native"));
             assertGolden(golden, decoder, GoldenSafetensorsTest.NATIVE_TOLERANCE);
         }
+    }
+
+    /// The same model twice: with groups that blocks hold, and with groups out of order.
+    @Concurrent
+    @Test
+    void theMemoryPlanCountsWhatMatricesBecome() throws Exception {
+        MachineNeeds.nativeLibrary();
+        var weights = new ArrayList<Long>();
+        var elements = 0L;
+        for (var name : List.of("GPTQ, 4 bits, zero points", "GPTQ, 4 bits, ordered")) {
+            write(goldens().stream()
+                    .filter(golden -> golden.name().equals(name))
+                    .findFirst()
+                    .orElseThrow());
+            try (var model = StoredModel.open(directory)) {
+                var plan = ModelSummary.of(model, DecoderOptions.cpu(1)).memory();
+                weights.add(plan.weights());
+                var matrices = model.tensors().values().stream().filter(tensor -> tensor.packed() != null).toList();
+                elements = matrices.stream().mapToLong(Tensor::elements).sum();
+                var largest = matrices.stream().mapToLong(Tensor::bytes).max().orElseThrow();
+                assertTrue(plan.working() > (256 << 20) + 3 * largest, plan::toString);
+            }
+        }
+        assertEquals(2 * elements - (elements / 2 + elements / 8), weights.getLast() - weights.getFirst());
     }
 
     private static void assertGolden(Golden golden, TorchDecoder decoder, float tolerance) {
