@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// The decoder of a stored model in libtorch, by one of the three [DecoderProgram]s.
 ///
@@ -29,6 +30,7 @@ public final class TorchDecoder implements Decoder {
     private final boolean deterministic;
     private final PromptSizes prompts;
     private final SlotStates states;
+    private final @Nullable SlotCopies copies;
 
     private TorchDecoder(DecoderProgram program, ModelLoader.Loaded loaded, Device device, boolean deterministic) {
         this.program = program;
@@ -37,6 +39,9 @@ public final class TorchDecoder implements Decoder {
         this.states = new SlotStates(loaded.states(), description.slots());
         this.prompts = loaded.prompts();
         this.deterministic = deterministic;
+        this.copies = loaded.copiesBytes() == 0
+                ? null
+                : ProgramCopies.of(program, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
@@ -241,6 +246,11 @@ public final class TorchDecoder implements Decoder {
         checkSlots(a, b, length);
         program.swapSlots(a, b, length);
         states.swap(a, b);
+    }
+
+    @Override
+    public @Nullable SlotCopies copies() {
+        return copies;
     }
 
     @Override
