@@ -29,7 +29,7 @@ class SlotCopiesTest {
     private static final long SEED = 137;
     /// Rings of 256 positions are shorter.
     private static final int CONTEXT = 1000;
-    private static final int LENGTH = 700;
+    private static final int LENGTH = 560;
     private static final String LLAMA = "Llama 3 in BF16, tied";
 
     @TempDir
@@ -135,20 +135,19 @@ class SlotCopiesTest {
             var step = 88;
             try (var copy = copy(copies, 1, LENGTH - 20, step)) {
                 var end = decoder.prefillLogits(1, Arrays.copyOfRange(prompt, LENGTH - 20, LENGTH), LENGTH - 20);
-                prefill(decoder, 1, ids(500), 500);
-                prefill(decoder, 2, ids(900), 900);
+                prefill(decoder, 1, ids(200), 200);
+                prefill(decoder, 2, ids(300), 300);
                 restore(copies, copy, LENGTH - 20, 2, LENGTH - 20, step);
                 var again = decoder.prefillLogits(2, Arrays.copyOfRange(prompt, LENGTH - 20, LENGTH), LENGTH - 20);
                 assertArrayEquals(end, again, "at its end");
                 assertEquals(LENGTH, decoder.reusable(2, LENGTH));
 
-                // A shorter prefix, in a slot that has the first half of it.
-                prefill(decoder, 2, ids(100), 100);
+                // A shorter prefix, at whose end a state was kept.
                 prefill(decoder, 1, prompt, kept);
                 var other = ids(40);
                 decoder.copySlot(1, 0, kept);
                 var expected = decoder.prefillLogits(0, other, kept);
-                prefill(decoder, 2, ids(300), 300);
+                prefill(decoder, 2, ids(60), 60);
                 restore(copies, copy, LENGTH - 20, 2, kept, step);
                 assertArrayEquals(expected, decoder.prefillLogits(2, other, kept), "at a position that was kept");
             }
