@@ -140,7 +140,7 @@ public final class SettingsTable {
             "PREFIX_CACHE_BYTES",
             "auto",
             0,
-            "max bytes of main memory for prefixes evicted from slots; auto: a quarter of what is left; 0: none");
+            "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
 
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
