@@ -2,10 +2,10 @@
 OpenAI's /v1/completions, and how long running streams wait meanwhile.
 
     python src/test/python/returning_conversation.py URL [--tokens 20000] [--others 50] [--streams 0]
-    python src/test/python/returning_conversation.py --lengthen MODEL.gguf COPY.gguf 32768
+    python src/test/python/returning_conversation.py --lengthen MODEL.gguf COPY.gguf 32768 [--layers 3]
 
-The second form writes a copy of a GGUF model whose file says that its context has so many tokens: a small model for a long
-conversation. Its text means nothing.
+The second form writes a copy of a GGUF model whose file says that its context has so many tokens, and with its first layers alone
+if that is asked for: a small model for a long conversation. Its text means nothing. It needs gguf.
 
 Start the worker with few slots, and once more with PREFIX_CACHE_BYTES=0 to compare:
 
@@ -17,28 +17,37 @@ whether the last turn has the text that it had before, and milliseconds between 
 
 import argparse
 import json
-import struct
-import sys
 import threading
 import time
-from pathlib import Path
 
 from mixed_load import Client, keep_reading, prompt, summary
 
 OTHER_WORDS = 200
 ANSWER_TOKENS = 16
-UINT32 = 4
 
 
-def lengthen(source: str, target: str, length: int) -> None:
-    """Overwrites the length of the context in a copy of the file."""
-    data = bytearray(Path(source).read_bytes())
-    key = b".context_length" + struct.pack("<I", UINT32)
-    at = data.find(key)
-    if at < 0 or data.find(key, at + 1) >= 0:
-        sys.exit(f"{source} has no single context_length of 32 bits")
-    data[at + len(key) : at + len(key) + 4] = struct.pack("<I", length)
-    Path(target).write_bytes(data)
+def lengthen(source: str, target: str, length: int, layers: int | None) -> None:
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    architecture = reader.fields["general.architecture"].contents()
+    changed = {f"{architecture}.context_length": length}
+    if layers:
+        changed[f"{architecture}.block_count"] = layers
+    writer = gguf.GGUFWriter(target, architecture)
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            kind = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(name, changed.get(name, field.contents()), field.types[0], kind)
+    kept = [t for t in reader.tensors if not (layers and t.name.startswith("blk.") and int(t.name.split(".")[1]) >= layers)]
+    for tensor in kept:
+        writer.add_tensor_info(tensor.name, tensor.data.shape, tensor.data.dtype, tensor.data.nbytes, tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in kept:
+        writer.write_tensor_data(tensor.data)
+    writer.close()
 
 
 def ask(client: Client, text: str, tokens: int = ANSWER_TOKENS) -> dict:
@@ -99,10 +108,11 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=50)
     parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--lengthen", nargs=3, metavar=("MODEL", "COPY", "TOKENS"))
+    parser.add_argument("--layers", type=int)
     arguments = parser.parse_args()
     if arguments.lengthen:
         source, target, length = arguments.lengthen
-        lengthen(source, target, int(length))
+        lengthen(source, target, int(length), arguments.layers)
     else:
         print(json.dumps(measure(Client(arguments.url, 7200, True), arguments), indent=2))
 
