@@ -35,7 +35,7 @@ final class EvictedPrefixes implements AutoCloseable {
     /// What an eviction may still copy while sequences run.
     private static final long AT_ONCE_BYTES = 4 * PIECE_BYTES;
     /// Prompts are compared with one after the other.
-    private static final int MOST_COPIES = 4096;
+    private static final int MOST_COPIES = 1024;
 
     private static final double WEIGHT_OF_NEWEST = 0.25;
     private static final Logger LOG = LoggerFactory.getLogger(EvictedPrefixes.class);
