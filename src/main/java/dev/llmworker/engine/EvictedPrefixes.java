@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Threading: the engine thread alone.
 final class EvictedPrefixes implements AutoCloseable {
-    /// A piece takes one or two milliseconds.
+    /// A piece takes about a millisecond.
     private static final long PIECE_BYTES = 4L << 20;
     /// What an eviction may still copy while sequences run.
     private static final long AT_ONCE_BYTES = 4 * PIECE_BYTES;
