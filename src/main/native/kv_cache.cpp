@@ -28,6 +28,31 @@ void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const fl
   }
 }
 
+// Throws unless `bytes` hold all pieces.
+template <typename Pieces>
+Pieces checked(Pieces pieces, size_t bytes) {
+  size_t needed = 0;
+  for (const auto& piece : pieces) needed += piece.size();
+  if (bytes < needed) {
+    throw std::out_of_range("a copy of the cache takes " + std::to_string(needed) + " bytes, not " + std::to_string(bytes));
+  }
+  return pieces;
+}
+
+void copy_out(const std::vector<std::span<uint8_t>>& pieces, uint8_t* to) {
+  for (const auto& piece : pieces) {
+    std::memcpy(to, piece.data(), piece.size());
+    to += piece.size();
+  }
+}
+
+void copy_in(const std::vector<std::span<uint8_t>>& pieces, const uint8_t* from) {
+  for (const auto& piece : pieces) {
+    std::memcpy(piece.data(), from, piece.size());
+    from += piece.size();
+  }
+}
+
 }  // namespace
 
 KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, int length)
@@ -83,6 +108,10 @@ void KvCache::check_slot(int slot) const {
   }
 }
 
+void KvCache::check_state(int state) const {
+  if (state < 0 || state >= STATES) throw std::out_of_range("a slot has no state " + std::to_string(state));
+}
+
 bool KvCache::has_states() const {
   return std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) { return layer.has_states(); });
 }
@@ -90,13 +119,56 @@ bool KvCache::has_states() const {
 void KvCache::copy_state(int source, int from, int target, int to) {
   check_slot(source);
   check_slot(target);
-  if (std::min(from, to) < 0 || std::max(from, to) >= STATES) {
-    throw std::out_of_range("a slot has no state " + std::to_string(from) + " or no state " + std::to_string(to));
-  }
+  check_state(from);
+  check_state(to);
   for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
     if (!layers_[layer].has_states()) continue;
     std::memmove(unit(layer, target, to), unit(layer, source, from), unit_bytes_[layer]);
   }
+}
+
+std::vector<KvCache::Piece> KvCache::pieces(int slot, int start, int end, size_t bytes) const {
+  check_slot(slot);
+  if (start < 0 || start % STRIDE != 0 || end < start || end > length_) {
+    throw std::out_of_range("positions " + std::to_string(start) + " to " + std::to_string(end) + " are no part of a slot");
+  }
+  const size_t count = (end - start + STRIDE - 1) / STRIDE * STRIDE;
+  std::vector<Piece> all;
+  for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
+    if (layers_[layer].has_states()) continue;
+    const size_t row = number_bytes_ * layers_[layer].dim;
+    for (int head = 0; head < layers_[layer].heads; head++) {
+      all.emplace_back(keys(layer, slot, head) + start * row, count * row);
+      all.emplace_back(values(layer, slot, head) + start * row, count * row);
+    }
+  }
+  return checked(std::move(all), bytes);
+}
+
+std::vector<KvCache::Piece> KvCache::state_pieces(int slot, int state, size_t bytes) const {
+  check_slot(slot);
+  check_state(state);
+  std::vector<Piece> all;
+  for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
+    if (layers_[layer].has_states()) all.emplace_back(unit(layer, slot, state), unit_bytes_[layer]);
+  }
+  return checked(std::move(all), bytes);
+}
+
+void KvCache::read(int slot, int start, int end, std::span<uint8_t> bytes) const {
+  copy_out(pieces(slot, start, end, bytes.size()), bytes.data());
+}
+
+void KvCache::write(int slot, int start, int end, std::span<const uint8_t> bytes) {
+  copy_in(pieces(slot, start, end, bytes.size()), bytes.data());
+}
+
+void KvCache::read_state(int slot, int state, std::span<uint8_t> bytes) const {
+  copy_out(state_pieces(slot, state, bytes.size()), bytes.data());
+}
+
+void KvCache::write_state(int slot, int state, std::span<const uint8_t> bytes) {
+  copy_in(state_pieces(slot, state, bytes.size()), bytes.data());
 }
 
 void KvCache::swap(int a, int b) {

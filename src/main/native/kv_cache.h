@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -62,11 +63,26 @@ class KvCache {
   // Copies state number `from` of a slot to number `to` of another or of the same, in the other layers. Throws if there is no such
   // slot or state.
   void copy_state(int source, int from, int target, int to);
+  // Copies positions `start` to `end`, exclusive, of a slot to bytes outside of the cache, in layers that keep all positions, and
+  // back. They are whole groups: `start` is a multiple of STRIDE, and `end` is rounded up to one. There may be more bytes than
+  // are needed. Throws if there are fewer, or if there are no such positions.
+  void read(int slot, int start, int end, std::span<uint8_t> bytes) const;
+  void write(int slot, int start, int end, std::span<const uint8_t> bytes);
+  // Likewise a state of a slot, in the other layers.
+  void read_state(int slot, int state, std::span<uint8_t> bytes) const;
+  void write_state(int slot, int state, std::span<const uint8_t> bytes);
   // Exchanges two slots with their states, without moving their contents. Throws if there is no such slot.
   void swap(int a, int b);
 
  private:
+  // Memory of the cache that lies side by side.
+  using Piece = std::span<uint8_t>;
+
   void check_slot(int slot) const;
+  void check_state(int state) const;
+  // All pieces that `read` and `read_state` copy, one after the other. Throws unless so many bytes hold them.
+  std::vector<Piece> pieces(int slot, int start, int end, size_t bytes) const;
+  std::vector<Piece> state_pieces(int slot, int state, size_t bytes) const;
   // The keys of a head, or its values.
   size_t head_bytes(int layer) const { return number_bytes_ * layers_[layer].dim * positions(layer); }
   uint8_t* place(int layer, int slot, int head) const { return unit(layer, slot, 0) + 2 * head_bytes(layer) * head; }

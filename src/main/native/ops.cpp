@@ -126,6 +126,9 @@ class Tensor {
     return {data<Number>(), static_cast<size_t>(elements())};
   }
 
+  // All its bytes, if it has bytes.
+  std::span<uint8_t> writable() const { return {data<uint8_t>(), static_cast<size_t>(elements())}; }
+
  private:
   TensorHandle handle_;
 };
@@ -302,6 +305,26 @@ void swap_slots(Value* stack) {
   decoder(target).cache().swap(integer(stack[1]), integer(stack[2]));
 }
 
+void read_positions(Value* stack) {
+  const Tensor target(stack[0]), bytes(stack[1]);
+  decoder(target).cache().read(integer(stack[2]), integer(stack[3]), integer(stack[4]), bytes.writable());
+}
+
+void write_positions(Value* stack) {
+  const Tensor target(stack[0]), bytes(stack[1]);
+  decoder(target).cache().write(integer(stack[2]), integer(stack[3]), integer(stack[4]), bytes.numbers<uint8_t>());
+}
+
+void read_state(Value* stack) {
+  const Tensor target(stack[0]), bytes(stack[1]);
+  decoder(target).cache().read_state(integer(stack[2]), integer(stack[3]), bytes.writable());
+}
+
+void write_state(Value* stack) {
+  const Tensor target(stack[0]), bytes(stack[1]);
+  decoder(target).cache().write_state(integer(stack[2]), integer(stack[3]), bytes.numbers<uint8_t>());
+}
+
 struct Operator {
   const char* name;
   const char* arguments;
@@ -331,6 +354,10 @@ constexpr Operator OPERATORS[] = {
     {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", kernel<copy_slot>},
     {"copy_state", "Tensor(a!) decoder, int source, int from, int target, int to", kernel<copy_state>},
     {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", kernel<swap_slots>},
+    {"read_positions", "Tensor(a!) decoder, Tensor(b!) bytes, int slot, int start, int end", kernel<read_positions>},
+    {"write_positions", "Tensor(a!) decoder, Tensor bytes, int slot, int start, int end", kernel<write_positions>},
+    {"read_state", "Tensor(a!) decoder, Tensor(b!) bytes, int slot, int state", kernel<read_state>},
+    {"write_state", "Tensor(a!) decoder, Tensor bytes, int slot, int state", kernel<write_state>},
 };
 
 // A group of registrations with libtorch. Takes them back unless they are kept.

@@ -496,6 +496,13 @@ class Decoder(Types, DecoderProgram):
         self.leave_lone()
         self.cache.swap_slots(a, b, length)
 
+    def of_positions(self, slot: int, start: int, end: int) -> List[Tensor]:
+        self.leave_lone()
+        return self.cache.of_positions(slot, start, end)
+
+    def of_state(self, slot: int, state: int) -> List[Tensor]:
+        return []
+
     @torch.jit.export
     def clear_slot(self, slot: int, length: int) -> None:
         self.leave_lone()

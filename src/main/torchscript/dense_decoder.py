@@ -1006,6 +1006,24 @@ class DenseDecoder(Types, DecoderProgram):
             for layer in range(states.size(0)):
                 kv_cache.exchange(states[layer, a], states[layer, b], self.spare)
 
+    def of_positions(self, slot: int, start: int, end: int) -> List[Tensor]:
+        parts: List[Tensor] = []
+        for cache in self.all_keys + self.all_values:
+            if cache.numel() > 0:
+                parts.append(cache[:, slot, start:end])
+        return parts
+
+    def of_state(self, slot: int, state: int) -> List[Tensor]:
+        """Without the position of a ring that idle rows write to."""
+        parts: List[Tensor] = []
+        for ring in self.ring_keys + self.ring_values:
+            if ring.numel() > 0:
+                parts.append(ring[:, slot, state, : ring.size(3) - 1])
+        for states in self.all_matrices + self.all_channels:
+            if states.numel() > 0:
+                parts.append(states[:, slot, state])
+        return parts
+
     @torch.jit.export
     def clear_slot(self, slot: int, length: int) -> None:
         for cache in self.all_keys + self.all_values:

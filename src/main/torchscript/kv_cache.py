@@ -138,6 +138,19 @@ class KvCache(torch.nn.Module):
             at = until
         self.all_values[:, slot, :, start:end].copy_(values[:, :, start:end])
 
+    def of_positions(self, slot: int, start: int, end: int) -> List[Tensor]:
+        """Where positions `start` to `end`, exclusive, of a slot are: keys, block by block, and values."""
+        parts: List[Tensor] = []
+        at = start
+        while at < end:
+            b = at // self.block
+            first = b * self.block
+            until = min(end, first + self.block)
+            parts.append(self.block_of_all(b)[:, slot, :, :, at - first : until - first])
+            at = until
+        parts.append(self.all_values[:, slot, :, start:end])
+        return parts
+
     def copy_slot(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` positions of a slot to another."""
         for b in range(self.blocks(length)):

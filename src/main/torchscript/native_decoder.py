@@ -39,6 +39,10 @@ head(Tensor(a!) decoder, Tensor x, Tensor(b!) logits) -> ()
 copy_slot(Tensor(a!) decoder, int source, int target, int length) -> ()
 copy_state(Tensor(a!) decoder, int source, int from, int target, int to) -> ()
 swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
+read_positions(Tensor(a!) decoder, Tensor(b!) bytes, int slot, int start, int end) -> ()
+write_positions(Tensor(a!) decoder, Tensor bytes, int slot, int start, int end) -> ()
+read_state(Tensor(a!) decoder, Tensor(b!) bytes, int slot, int state) -> ()
+write_state(Tensor(a!) decoder, Tensor bytes, int slot, int state) -> ()
 """
 
 
@@ -280,6 +284,22 @@ class NativeDecoder(DecoderProgram):
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         torch.ops.llmworker.swap_slots(self.native, a, b, length)
+
+    @torch.jit.export
+    def read_positions(self, slot: int, start: int, end: int, to: List[Tensor]) -> None:
+        torch.ops.llmworker.read_positions(self.native, to[0], slot, start, end)
+
+    @torch.jit.export
+    def write_positions(self, slot: int, start: int, end: int, source: List[Tensor]) -> None:
+        torch.ops.llmworker.write_positions(self.native, source[0], slot, start, end)
+
+    @torch.jit.export
+    def read_state(self, slot: int, state: int, to: List[Tensor]) -> None:
+        torch.ops.llmworker.read_state(self.native, to[0], slot, state)
+
+    @torch.jit.export
+    def write_state(self, slot: int, state: int, source: List[Tensor]) -> None:
+        torch.ops.llmworker.write_state(self.native, source[0], slot, state)
 
     @torch.jit.export
     def clear_slot(self, slot: int, length: int) -> None:

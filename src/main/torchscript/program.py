@@ -18,7 +18,8 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
 put_projection step_bytes source_sha256 file_numbers prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
-decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot
+decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot read_positions
+write_positions read_state write_state
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
@@ -66,6 +67,24 @@ class Layer(NamedTuple):
 class Rope(NamedTuple):
     frequencies: List[float]  # the angle of each pair from one position to the next, in radians
     strength: float  # factor of all values that turn
+
+
+def copy_out(parts: List[Tensor], to: Tensor) -> None:
+    """Copies the numbers of tensors, one after the other, to bytes. `gguf_blocks.py` says why they are copied twice."""
+    first = 0
+    for part in parts:
+        numbers = torch.view_copy(part.contiguous().view(-1), dtype=torch.uint8)
+        to.narrow(0, first, numbers.numel()).copy_(numbers)
+        first += numbers.numel()
+
+
+def copy_in(source: Tensor, parts: List[Tensor]) -> None:
+    """As `copy_out`, the other way."""
+    first = 0
+    for part in parts:
+        size = part.numel() * part.element_size()
+        part.copy_(torch.view_copy(source.narrow(0, first, size), dtype=part.dtype).view(part.size()))
+        first += size
 
 
 class DecoderProgram(torch.nn.Module):
@@ -618,6 +637,36 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Exchanges the first `length` cached positions of two slots, and all their states."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def read_positions(self, slot: int, start: int, end: int, to: List[Tensor]) -> None:
+        """Copies positions `start` to `end`, exclusive, of a slot to bytes on the host, in layers that keep all positions. start
+        is a multiple of 8. The program may copy up to the next such multiple behind `end`, for which there are bytes too.
+
+        to: one tensor of uint8"""
+        copy_out(self.of_positions(slot, start, end), to[0])
+
+    @torch.jit.export
+    def write_positions(self, slot: int, start: int, end: int, source: List[Tensor]) -> None:
+        """As `read_positions`, the other way."""
+        copy_in(source[0], self.of_positions(slot, start, end))
+
+    @torch.jit.export
+    def read_state(self, slot: int, state: int, to: List[Tensor]) -> None:
+        """Copies what other layers keep of a slot to bytes on the host."""
+        copy_out(self.of_state(slot, state), to[0])
+
+    @torch.jit.export
+    def write_state(self, slot: int, state: int, source: List[Tensor]) -> None:
+        copy_in(source[0], self.of_state(slot, state))
+
+    def of_positions(self, slot: int, start: int, end: int) -> List[Tensor]:
+        """Where positions of a slot are, in layers that keep all positions."""
+        raise NotImplementedError
+
+    def of_state(self, slot: int, state: int) -> List[Tensor]:
+        """Where a state of a slot is, in the other layers."""
         raise NotImplementedError
 
     @torch.jit.export

@@ -106,5 +106,6 @@ void test_ring();
 void test_states();
 void test_threads();
 void test_damaged_models();
+void test_copies();
 void test_errors();
 void test_amx();

@@ -378,6 +378,40 @@ void test_states() {
   check_throws<std::out_of_range>("one after the other", [&] { decoder->forward(rows.data(), {{0, 1}, {0, 3}}, 0, 2); });
 }
 
+// What is copied out of a slot and into another gives the same logits.
+void test_copies() {
+  Random random(12);
+  const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
+  for (CacheType type : {CacheType::F32, CacheType::F16}) {
+    const auto decoder = random_decoder(type, 2);
+    KvCache& cache = decoder->cache();
+    const std::vector<float> whole = logits(*decoder, x, 0, {70});
+    std::vector<uint8_t> first(1 << 20), second(1 << 20), state(1 << 20);
+    const auto run = [&](int slot, int start, int end) {
+      std::vector<Place> places;
+      for (int i = start; i < end; i++) places.push_back({slot, i});
+      std::vector<float> rows(x.begin() + static_cast<size_t>(start) * SIZES.hidden, x.begin() + static_cast<size_t>(end) * SIZES.hidden);
+      decoder->forward(rows.data(), places, 0, end - start);
+      std::vector<float> some(static_cast<size_t>(end - start) * VOCABULARY);
+      decoder->head(rows.data(), end - start, some.data());
+      return std::equal(some.begin(), some.end(), whole.begin() + static_cast<size_t>(start) * VOCABULARY);
+    };
+    check(run(1, 0, 53), "slot 1 gives other logits");
+    cache.read(1, 0, 24, first);
+    cache.read(1, 24, 53, second);
+    cache.read_state(1, 0, state);
+    cache.write(2, 0, 24, first);
+    cache.write(2, 24, 53, second);
+    cache.write_state(2, 0, state);
+    check(run(2, 53, 70), "a copied slot gives other logits");
+    check_throws<std::out_of_range>("no part of a slot", [&] { cache.read(1, 4, 8, first); });
+    check_throws<std::out_of_range>("no part of a slot", [&] { cache.write(1, 0, cache.length() + 8, first); });
+    check_throws<std::out_of_range>("slot 3", [&] { cache.write(3, 0, 8, first); });
+    check_throws<std::out_of_range>("state 3", [&] { cache.read_state(1, 3, state); });
+    check_throws<std::out_of_range>("bytes, not 7", [&] { cache.read(1, 0, 8, std::span(first).first(7)); });
+  }
+}
+
 void test_errors() {
   Memory memory;
   check_throws<std::invalid_argument>("does not divide into blocks of 32", [&] { Matrix(Format::Q4, 16, 40, memory); });

@@ -10,6 +10,7 @@ int main(int count, char** names) {
   } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
                {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
                {"texts", test_texts},       {"ring", test_ring},         {"states", test_states},
+               {"copies", test_copies},
                {"damaged models", test_damaged_models},
                {"amx", test_amx}};
   for (const auto& test : tests) {

@@ -20,15 +20,16 @@ WORDS = "river stone market winter letter garden engine silver music thunder pap
 
 
 class Client:
-    def __init__(self, url: str):
+    def __init__(self, url: str, timeout: float = 300, caches: bool = False):
         self.address = urllib.parse.urlsplit(url)
+        self.timeout, self.caches = timeout, caches
 
     def stream(self, prompt: str, tokens: int):
         """Yields (seconds, chunk) as the events of an answer come in."""
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=300)
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=self.timeout)
         # Each server reads its own name for "no more than the prompt says, and all of the tokens".
         body = {"prompt": prompt, "max_tokens": tokens, "stream": True, "temperature": 0}
-        body |= {"ignore_eos": True, "cache_prompt": False, "stream_options": {"include_usage": True}}
+        body |= {"ignore_eos": True, "cache_prompt": self.caches, "stream_options": {"include_usage": True}}
         connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status != 200:
@@ -116,4 +117,5 @@ def main():
     }))
 
 
-main()
+if __name__ == "__main__":
+    main()

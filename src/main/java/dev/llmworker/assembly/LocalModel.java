@@ -97,7 +97,8 @@ public final class LocalModel {
     public TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
         var length = Math.min(contextLength, REFERENCE_CONTEXT);
         var exact = new DecoderOptions(
-                Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false);
+                        Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false)
+                .withCopies(0);
         var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
         try (var model = Architectures.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
@@ -120,7 +121,9 @@ public final class LocalModel {
                 orZero(SettingsTable.THREADS),
                 settings.get(SettingsTable.DEVICE),
                 settings.get(SettingsTable.DETERMINISTIC),
-                Kernels.valueOf(settings.get(SettingsTable.KERNELS).toUpperCase(Locale.ROOT)));
+                Kernels.valueOf(settings.get(SettingsTable.KERNELS).toUpperCase(Locale.ROOT)),
+                Objects.requireNonNullElse(
+                        settings.orNull(SettingsTable.PREFIX_CACHE_BYTES), DecoderOptions.COPIES_AS_FIT));
     }
 
     private Precision precision(Setting<String> setting) {

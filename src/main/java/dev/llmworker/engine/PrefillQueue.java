@@ -5,7 +5,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -50,12 +49,8 @@ final class PrefillQueue {
                 > running;
     }
 
-    Sequence next() {
-        return next(Set.of());
-    }
-
     /// @param passed sequences that have had their turn
-    private Sequence next(Set<Sequence> passed) {
+    Sequence next(Set<Sequence> passed) {
         shortestNext = !shortestNext;
         @Nullable Sequence next = null;
         for (var sequence : sequences) {
@@ -78,20 +73,22 @@ final class PrefillQueue {
     /// step.
     ///
     /// @param most of how many prompts there may be tokens
-    /// @param place gives a sequence a slot if it has none, with any cached prefix of its prompt
-    List<Part> share(int tokens, int most, Consumer<Sequence> place) {
+    /// @param place gives a sequence a slot if it has none, with any cached prefix of its prompt; false if it
+    ///     cannot
+    List<Part> share(int tokens, int most, Predicate<Sequence> place) {
         List<Part> parts = new ArrayList<>();
         Set<Sequence> passed = new HashSet<>();
         int left = tokens;
         int prompts = 0;
         while (left > 0 && prompts < most && passed.size() < sequences.size()) {
             var sequence = next(passed);
-            place.accept(sequence);
-            int count = sequence.untilKept(Math.min(left, sequence.promptLeft() - 1));
-            parts.add(new Part(sequence, count));
             passed.add(sequence);
-            left -= count;
-            prompts += count > 0 ? 1 : 0;
+            if (place.test(sequence)) {
+                int count = sequence.untilKept(Math.min(left, sequence.promptLeft() - 1));
+                parts.add(new Part(sequence, count));
+                left -= count;
+                prompts += count > 0 ? 1 : 0;
+            }
         }
         return parts;
     }

@@ -8,16 +8,20 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one.
 /// The latter is kept because a later prompt may begin with the same ids. Prefixes are matched by salt and ids, so a
 /// sequence only reuses what its own prompt also contains, and nobody learns from a fast answer what another client
-/// asked.
+/// asked. Prefixes that lose their slots are copied to main memory ([EvictedPrefixes]) and back.
 ///
 /// Threading: the engine thread alone.
 final class PrefixCache {
@@ -30,7 +34,11 @@ final class PrefixCache {
     private final @Nullable Sequence[] owners;
     private final @Nullable Past[] pasts;
     private final long[] lastUse;
+    private final @Nullable EvictedPrefixes evicted;
+    private final Map<Sequence, EvictedPrefixes.Restore> restores = new LinkedHashMap<>();
     private long uses;
+    /// Whether all is copied that can be, until another sequence ends or takes a slot.
+    private boolean isCopied;
 
     /// The prefix that an ended sequence left.
     ///
@@ -38,7 +46,7 @@ final class PrefixCache {
     /// @param exact how many positions from 0 were filled by whole chunks, as those of a prompt that comes alone
     /// @param salt that of the sequence
     /// @param hold keeps it; null if nothing does
-    private record Past(
+    record Past(
             int[] ids,
             int length,
             int exact,
@@ -56,10 +64,12 @@ final class PrefixCache {
     }
 
     /// @param endsTurn whether a token ends an answer; in prompts it ends turns
-    PrefixCache(Decoder decoder, IntPredicate endsTurn) {
+    /// @param evicted null if what loses its slot is lost
+    PrefixCache(Decoder decoder, IntPredicate endsTurn, @Nullable EvictedPrefixes evicted) {
         this.decoder = decoder;
         this.cuts = decoder.prompts();
         this.endsTurn = endsTurn;
+        this.evicted = evicted;
         int slots = decoder.description().slots();
         owners = new Sequence[slots];
         pasts = new Past[slots];
@@ -95,13 +105,26 @@ final class PrefixCache {
                 matched = match;
             }
         }
+        var restore = evicted == null ? null : evicted.find(sequence, onGrid, source < 0 ? 0 : reused);
         if (decoder.needsKept()) {
-            sequence.keepAt(kept(sequence, source < 0 ? 0 : reused, longest));
+            int goesOn = restore != null ? restore.length() : source < 0 ? 0 : reused;
+            sequence.keepAt(kept(sequence, goesOn, longest));
         }
         if (source < 0) {
             take(sequence, vacate(rows, source));
-            return;
+        } else {
+            reuse(sequence, rows, source, reused, matched);
         }
+        if (restore != null) {
+            restore.begin(sequence);
+            restores.put(sequence, restore);
+        }
+    }
+
+    /// Gives a sequence a slot with the first positions of another one.
+    ///
+    /// @param matched positions that the source and the prompt have in common
+    private void reuse(Sequence sequence, int rows, int source, int reused, int matched) {
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         var past = pasts[source];
@@ -153,6 +176,69 @@ final class PrefixCache {
     private void take(Sequence sequence, int slot) {
         pasts[slot] = null;
         owners[slot] = sequence;
+        isCopied = false;
+    }
+
+    /// Whether the sequence's cached prefix is still being copied into its slot.
+    boolean isRestoring(Sequence sequence) {
+        return restores.containsKey(sequence);
+    }
+
+    /// Copies a piece of a cached prefix into the slot of its sequence.
+    ///
+    /// @return whether there is more to copy
+    boolean restorePiece() {
+        if (restores.isEmpty()) {
+            return false;
+        }
+        var sequence = restores.keySet().iterator().next();
+        int slot = slotOf(sequence);
+        if (!Objects.requireNonNull(restores.get(sequence)).copyPiece(sequence, slot)) {
+            endRestore(sequence);
+            int usable = decoder.reusable(slot, sequence.prefilled());
+            sequence.reuse(usable, Math.min(usable, sequence.exact()));
+        }
+        return !restores.isEmpty();
+    }
+
+    private void endRestore(@Nullable Sequence sequence) {
+        var restore = restores.remove(sequence);
+        if (restore != null) {
+            restore.end();
+        }
+    }
+
+    /// Whether [#copyPiece()] may find something.
+    boolean hasUncopied() {
+        return evicted != null && !isCopied && isFull();
+    }
+
+    /// Copies a piece of what is evicted next, so that its slot is free at once when another sequence needs it. While
+    /// slots are empty, nothing is evicted.
+    void copyPiece() {
+        if (evicted == null || isCopied || !isFull()) {
+            return;
+        }
+        boolean isNext = true;
+        for (int slot : ended().toList()) {
+            // Only for the next one others are dropped.
+            if (evicted.copyPiece(held(slot), slot, isNext)) {
+                return;
+            }
+            isNext = false;
+        }
+        isCopied = true;
+    }
+
+    private boolean isFull() {
+        return IntStream.range(0, owners.length).noneMatch(slot -> owners[slot] == null && pasts[slot] == null);
+    }
+
+    /// Frees the memory of what has no slot.
+    void close() {
+        if (evicted != null) {
+            evicted.close();
+        }
     }
 
     /// Frees a slot for a new sequence: the one after the running ones, where it will run, if that has no owner.
@@ -161,6 +247,9 @@ final class PrefixCache {
     /// @param source whose prefix is needed; -1 if none is
     private int vacate(int rows, int source) {
         int free = leastRecentlyUsed(rows, source);
+        if (evicted != null && pasts[free] != null) {
+            evicted.evict(held(free), free, rows > 0);
+        }
         if (owners[rows] != null || free == rows) {
             return free;
         }
@@ -179,7 +268,8 @@ final class PrefixCache {
                 .anyMatch(slot -> slot != source && owners[slot] == null && !isHeld(slot));
     }
 
-    /// Prefers an empty slot, then one whose prefix nobody holds. The source comes last.
+    /// Prefers an empty slot, then one whose prefix nobody holds, then one whose prefix is copied. The source comes
+    /// last.
     private int leastRecentlyUsed(int rows, int source) {
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
@@ -196,7 +286,28 @@ final class PrefixCache {
         if (found < 0) {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");
         }
-        return found;
+        return copied(rows, source, found);
+    }
+
+    /// If much of a slot's prefix is not copied yet, the next slot that is held as it is, or is not.
+    private int copied(int rows, int source, int slot) {
+        if (evicted == null) {
+            return slot;
+        }
+        return ended().filter(other -> other >= rows && other != source && isHeld(other) == isHeld(slot))
+                .filter(other -> !evicted.isLate(held(other), other))
+                .findFirst()
+                .orElse(slot);
+    }
+
+    /// The slots without owners, in the order in which they are evicted.
+    private Stream<Integer> ended() {
+        // A hold may end at any time.
+        var held = IntStream.range(0, owners.length).mapToObj(this::isHeld).toList();
+        return IntStream.range(0, owners.length)
+                .filter(slot -> owners[slot] == null)
+                .boxed()
+                .sorted(Comparator.<Integer, Boolean>comparing(held::get).thenComparing(slot -> lastUse[slot]));
     }
 
     private boolean goesBefore(int slot, int other) {
@@ -265,7 +376,7 @@ final class PrefixCache {
             }
         }
         pasts[slot] = keep ? held : null;
-        owners[slot] = null;
+        vacated(slot);
         lastUse[slot] = ++uses;
         limitHolds();
     }
@@ -273,8 +384,14 @@ final class PrefixCache {
     /// The owner has ended, and what it left is of no use.
     void discard(int slot) {
         pasts[slot] = null;
-        owners[slot] = null;
+        vacated(slot);
         lastUse[slot] = ++uses;
+    }
+
+    private void vacated(int slot) {
+        endRestore(owners[slot]);
+        owners[slot] = null;
+        isCopied = false;
     }
 
     /// Swaps two slots.

@@ -10,7 +10,9 @@ import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
@@ -27,6 +29,8 @@ import org.slf4j.LoggerFactory;
 /// Threading: the engine thread alone. `close` of a sequence sets a flag, which each step checks first.
 final class Scheduler {
     private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
+    /// How long cached prefixes are copied between two looks at what else is to be done, while nothing runs.
+    private static final long COPY_NANOS = 10_000_000;
 
     private final Decoder decoder;
     private final PromptSizes sizes;
@@ -35,6 +39,7 @@ final class Scheduler {
     private final LongSupplier clock;
     private final EngineStats stats;
     private final Executor maskThreads;
+    private final @Nullable EvictedPrefixes evicted;
     private final PrefixCache slots;
     private final DecodeBatch batch;
     private final PrefillBudget pace;
@@ -42,6 +47,7 @@ final class Scheduler {
     /// Each of these has a slot from its first part on.
     private final PrefillQueue prefilling = new PrefillQueue();
     private int rows;
+    private long stepNanos;
 
     /// @param maskThreads compute which tokens a format allows
     Scheduler(
@@ -60,7 +66,9 @@ final class Scheduler {
         this.sizes = decoder.prompts();
         this.pace = new PrefillBudget(sizes);
         this.slotCount = decoder.description().slots();
-        this.slots = new PrefixCache(decoder, endOfSequence);
+        var copies = decoder.copies();
+        this.evicted = copies == null ? null : new EvictedPrefixes(copies, sizes, clock, stats);
+        this.slots = new PrefixCache(decoder, endOfSequence, evicted);
         this.batch = new DecodeBatch(slotCount);
         countFreeSlots();
     }
@@ -72,6 +80,7 @@ final class Scheduler {
     boolean step() {
         endClosedAndExpired();
         admit();
+        copyPrefixes();
         if (rows == 0 || decoder.deterministic()) {
             prefill();
             if (rows > 0) {
@@ -82,7 +91,17 @@ final class Scheduler {
         }
         stats.recordHeld(running(), slots.ownedPositions());
         countFreeSlots();
-        return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
+        return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0 || slots.hasUncopied();
+    }
+
+    /// Copies pieces of cached prefixes. What comes back into a slot adds at most half a step's time, as prompts do.
+    private void copyPrefixes() {
+        long most = rows == 0 ? COPY_NANOS : (long) (PrefillBudget.SHARE * stepNanos);
+        long begun = clock.getAsLong();
+        while (slots.restorePiece() && clock.getAsLong() - begun < most) {
+            // The next piece.
+        }
+        slots.copyPiece();
     }
 
     /// Ends every admitted sequence.
@@ -96,6 +115,7 @@ final class Scheduler {
             leave(sequence, reason);
             return true;
         });
+        slots.close();
         stats.recordHeld(0, 0);
     }
 
@@ -149,9 +169,15 @@ final class Scheduler {
     /// Prefills in calls of their own: if nothing runs, or if results must not depend on what else runs.
     private void prefill() {
         int budget = sizes.alone();
-        for (int calls = 0; calls < sizes.parts() && !prefilling.isEmpty() && budget >= sizes.least(); calls++) {
-            var sequence = prefilling.next();
-            place(sequence);
+        int calls = 0;
+        Set<Sequence> passed = new HashSet<>();
+        while (calls < sizes.parts() && passed.size() < prefilling.size() && budget >= sizes.least()) {
+            var sequence = prefilling.next(passed);
+            if (!place(sequence)) {
+                passed.add(sequence);
+                continue;
+            }
+            calls++;
             int start = sequence.prefilled();
             int count = Math.min(sizes.cutAfter(start) - start, sequence.promptLeft());
             count = sequence.untilKept(count);
@@ -160,7 +186,8 @@ final class Scheduler {
         }
     }
 
-    private void place(Sequence sequence) {
+    /// @return false while its cached prefix is being copied
+    private boolean place(Sequence sequence) {
         if (slots.slotOf(sequence) < 0) {
             boolean quiet = rows == 0 && prefilling.size() == 1;
             sequence.begin();
@@ -169,6 +196,7 @@ final class Scheduler {
                 slots.exchange(slots.slotOf(sequence), 0);
             }
         }
+        return !slots.isRestoring(sequence);
     }
 
     /// How many prompt tokens to prefill in the next step.
@@ -217,7 +245,11 @@ final class Scheduler {
             return decoder.prefillLast(slot, ids, start, sampling);
         }
         if (ids.length > 0) {
+            long begun = clock.getAsLong();
             decoder.prefill(slot, ids, start);
+            if (evicted != null) {
+                evicted.prefillTook(ids.length, clock.getAsLong() - begun);
+            }
         }
         return Decoder.NO_TOKEN;
     }
@@ -267,7 +299,8 @@ final class Scheduler {
             shed(e, ofStep(beside));
             return;
         }
-        pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
+        stepNanos = clock.getAsLong() - begun;
+        pace.stepTook(rows, promptTokens, stepNanos);
         stats.recordTokens(promptTokens, rows);
         beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {

@@ -36,6 +36,8 @@ public record MemoryPlan(
         String perSlot) {
     /// On a CPU.
     public static final int DEFAULT_SLOTS = 32;
+    /// Of what weights, cache and steps leave. Other programs need memory too, and files are read faster from it.
+    private static final double SHARE_OF_COPIES = 0.25;
     /// There are fewer slots before contexts become shorter than this.
     private static final int COMFORTABLE_CONTEXT = 4096;
     /// Contexts are rounded down to multiples of this, which the decoder's attention reads.
@@ -137,6 +139,14 @@ public record MemoryPlan(
     /// Bytes of the KV cache. Its memory is taken when it is first used.
     public long cache() {
         return slots * (bytesPerToken * (contextLength + spareTokens) + bytesPerSlot);
+    }
+
+    /// Bytes of main memory that copies of evicted prefixes may take.
+    ///
+    /// @param wanted [DecoderOptions#COPIES_AS_FIT] is a share of what is left
+    public long copies(long wanted) {
+        var left = Math.max(0, available - weights - working - cache());
+        return wanted == DecoderOptions.COPIES_AS_FIT ? (long) (left * SHARE_OF_COPIES) : Math.min(wanted, left);
     }
 
     /// Bytes of the cache by [LayerState#kind()].

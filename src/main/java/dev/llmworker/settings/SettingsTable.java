@@ -146,6 +146,12 @@ public final class SettingsTable {
             PrefixSharing.class,
             "key: requests reuse cached prefixes of their own API key only; all: of every key");
 
+    public static final Setting<Long> PREFIX_CACHE_BYTES = Setting.bytes(
+            "PREFIX_CACHE_BYTES",
+            "auto",
+            0,
+            "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
+
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
@@ -287,6 +293,7 @@ public final class SettingsTable {
                             MAX_SLOTS,
                             DETERMINISTIC,
                             PREFIX_SHARING,
+                            PREFIX_CACHE_BYTES,
                             TOOL_FORMAT)),
             new Section(
                     "Engine",

@@ -14,10 +14,14 @@ public final class EngineStats {
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
     final LongAdder restarts = new LongAdder();
+    final LongAdder restoredPrefixes = new LongAdder();
+    final LongAdder droppedPrefixes = new LongAdder();
     volatile Description description = new Description("", "", "", 0, 0, 0, Map.of(), 0);
     private volatile IntSupplier waiting = () -> 0;
     volatile int running;
     volatile int cachePositions;
+    volatile long evictedPrefixBytes;
+    volatile long evictedPrefixMostBytes;
 
     /// The model's and the engine's properties and capacity.
     ///
@@ -73,6 +77,22 @@ public final class EngineStats {
     /// This many positions of a prompt came from the prefix cache.
     public void recordReused(int positions) {
         reusedTokens.add(positions);
+    }
+
+    /// What copies of evicted prefixes take in main memory, and may take.
+    public void recordEvictedPrefixes(long bytes, long mostBytes) {
+        evictedPrefixBytes = bytes;
+        evictedPrefixMostBytes = mostBytes;
+    }
+
+    /// A prompt gets an evicted prefix back.
+    public void recordRestoredPrefix() {
+        restoredPrefixes.increment();
+    }
+
+    /// The copy of a prefix was dropped, to make room for others.
+    public void recordDroppedPrefix() {
+        droppedPrefixes.increment();
     }
 
     /// The server that `ENGINE_COMMAND` names was started once more.

@@ -179,6 +179,20 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 "Size of the KV cache by what layers keep",
                 capacity.cacheBytesByKind().entrySet().stream()
                         .collect(Collectors.toMap(kind -> Labels.of("kind", kind.getKey()), Map.Entry::getValue)));
+        metrics.gauge(
+                "llmworker_prefix_cache_bytes", "Main memory that evicted prefixes take", engine.evictedPrefixBytes);
+        metrics.gauge(
+                "llmworker_prefix_cache_limit_bytes",
+                "Main memory that evicted prefixes may take",
+                engine.evictedPrefixMostBytes);
+        metrics.counter(
+                "llmworker_prefix_cache_hits",
+                "Prompts that got an evicted prefix back",
+                engine.restoredPrefixes.sum());
+        metrics.counter(
+                "llmworker_prefix_cache_evictions",
+                "Evicted prefixes that were dropped to make room for others",
+                engine.droppedPrefixes.sum());
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
                 "llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busyNanos.sum() / 1e9);

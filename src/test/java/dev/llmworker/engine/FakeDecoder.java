@@ -16,6 +16,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
 /// moved wrongly gives another text. It refuses calls that a real one would answer with garbage.
@@ -29,12 +30,14 @@ final class FakeDecoder implements Decoder {
 
     private final int slots;
     private final int contextLength;
-    private final int[][] cache;
-    private final int[] cached;
+    final int[][] cache;
+    final int[] cached;
+    /// The position of the state that a slot can go on from, if it has states.
+    final int[] state;
     private final boolean deterministic;
     /// Whether a slot can only go on from its end and from positions that are kept.
     private final boolean recurrent;
-    private final List<TreeSet<Integer>> kept = new ArrayList<>();
+    final List<TreeSet<Integer>> kept = new ArrayList<>();
     final Semaphore rests = new Semaphore(0);
     /// Rests that followed another rest, without a call between.
     int repeatedRests;
@@ -47,6 +50,11 @@ final class FakeDecoder implements Decoder {
     int recoveries;
     /// A token whose numbers are not finite.
     int poison = -1;
+    private @Nullable FakeCopies copies;
+    /// That were copied, either way.
+    int pieces;
+    int piecesRead;
+    long pieceNanos = 1_000_000;
     /// Told what each call would take, in nanoseconds.
     LongConsumer work = _ -> {};
     /// Positions of prompts that went through the model.
@@ -67,6 +75,7 @@ final class FakeDecoder implements Decoder {
         this.deterministic = deterministic;
         this.cache = new int[slots][contextLength];
         this.cached = new int[slots];
+        this.state = new int[slots];
         for (int slot = 0; slot < slots; slot++) {
             kept.add(new TreeSet<>());
         }
@@ -139,6 +148,7 @@ final class FakeDecoder implements Decoder {
     private void write(int slot, int[] ids, int start) {
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
         cached[slot] = start + ids.length;
+        state[slot] = cached[slot];
     }
 
     @Override
@@ -181,6 +191,7 @@ final class FakeDecoder implements Decoder {
                 token = token(row, batch.sampling(row));
                 tokens[step * rows + row] = token;
             }
+            state[row] = cached[row];
         }
         return tokens;
     }
@@ -189,7 +200,7 @@ final class FakeDecoder implements Decoder {
         if (start == 0) {
             kept.get(slot).clear();
         }
-        check(!recurrent || start == 0 || start == cached[slot], "to go on from " + start + " in slot " + slot);
+        check(!recurrent || start == 0 || start == state[slot], "to go on from " + start + " in slot " + slot);
     }
 
     @Override
@@ -204,8 +215,11 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public int reusable(int slot, int length) {
-        if (!recurrent || cached[slot] <= length) {
+        if (!recurrent) {
             return Math.min(length, cached[slot]);
+        }
+        if (state[slot] > 0 && state[slot] <= length) {
+            return state[slot];
         }
         var before = kept.get(slot).floor(length);
         return before == null ? 0 : before;
@@ -215,10 +229,10 @@ final class FakeDecoder implements Decoder {
     @Override
     public void keep(int slot) {
         var positions = kept.get(slot);
-        if (positions.size() == 2 && !positions.contains(cached[slot])) {
+        if (positions.size() == 2 && !positions.contains(state[slot])) {
             positions.pollLast();
         }
-        positions.add(cached[slot]);
+        positions.add(state[slot]);
     }
 
     @Override
@@ -226,6 +240,7 @@ final class FakeDecoder implements Decoder {
         check(length <= cached[from] && reusable(from, length) == length, "copy of " + length + " from slot " + from);
         System.arraycopy(cache[from], 0, cache[to], 0, length);
         cached[to] = length;
+        state[to] = length;
         var positions = new TreeSet<>(kept.get(from).headSet(length, true));
         kept.get(to).clear();
         kept.get(to).addAll(positions);
@@ -238,7 +253,9 @@ final class FakeDecoder implements Decoder {
         cached[to] = cached[from];
         kept.set(to, new TreeSet<>(kept.get(from)));
         kept.get(from).clear();
+        state[to] = state[from];
         cached[from] = 0;
+        state[from] = 0;
         Arrays.fill(cache[from], VOCABULARY);
     }
 
@@ -251,6 +268,9 @@ final class FakeDecoder implements Decoder {
         int count = Math.min(cached[a], length);
         cached[a] = Math.min(cached[b], length);
         cached[b] = count;
+        int position = state[a];
+        state[a] = state[b];
+        state[b] = position;
         Collections.swap(kept, a, b);
     }
 
@@ -274,7 +294,28 @@ final class FakeDecoder implements Decoder {
         check(length <= contextLength, "to clear " + length + " of slot " + slot);
         Arrays.fill(cache[slot], 0, length, 0);
         cached[slot] = 0;
+        state[slot] = 0;
         kept.get(slot).clear();
+    }
+
+    /// Copies of slots may take so many bytes; 0 if there are none.
+    void copyUpTo(long bytes) {
+        copyUpTo(bytes, FakeCopies.POSITION_BYTES);
+    }
+
+    void copyUpTo(long bytes, long bytesPerPosition) {
+        copies = bytes == 0 ? null : new FakeCopies(this, bytes, bytesPerPosition);
+    }
+
+    @Override
+    public @Nullable FakeCopies copies() {
+        return copies;
+    }
+
+    void copying(Runnable half) {
+        pieces++;
+        work.accept(pieceNanos);
+        failNow(half);
     }
 
     /// A call that fails has written some of what it would have written.
@@ -293,7 +334,7 @@ final class FakeDecoder implements Decoder {
     @Override
     public void close() {}
 
-    private void check(boolean holds, String what) {
+    void check(boolean holds, String what) {
         if (!holds) {
             throw new AssertionError("the scheduler asked for " + what + "; cached: " + Arrays.toString(cached));
         }

@@ -75,6 +75,7 @@ class KeptStatesTest {
         try (var served = new Served(file, kernels, deterministic)) {
             served.requestsRunTogetherWithPromptsInPieces();
             served.turnsGoOnFromWhatWasKept();
+            served.evictedPrefixesComeBack();
             served.cancelledRequestsLeaveSoundStates();
             served.choicesShareTheirPromptAndNothingElse();
         }
@@ -256,6 +257,15 @@ class KeptStatesTest {
                 var expected = kernels == Kernels.NATIVE ? whole : reusable(asked.prompt.length());
                 assertAtLeast(expected, cached(asked.prompt + answer + TURN_END + turn(20) + "A:"));
             }
+        }
+
+        void evictedPrefixesComeBack() {
+            var prompt = turn(160) + turn(170) + "A:";
+            cached(prompt);
+            for (var i = 0; i < 2 * SLOTS; i++) {
+                cached(turn(20) + "A:");
+            }
+            assertAtLeast(reusable(330), cached(prompt.substring(0, 330) + "B" + turn(30) + "A:"));
         }
 
         void cancelledRequestsLeaveSoundStates() {

@@ -13,6 +13,7 @@ import dev.llmworker.generation.Share;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.stats.PrefixFigures;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
@@ -41,6 +42,8 @@ class SchedulerSimulationTest {
             + MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS / PrefillBudget.STEPS_PER_PLAIN
             // A prompt is also cut at two positions that are kept.
             + 6
+            // A cached prefix may come back in pieces.
+            + 8
             + MAX_TOKENS;
 
     private long nowNanos;
@@ -89,13 +92,16 @@ class SchedulerSimulationTest {
         if (random.nextBoolean()) {
             decoder.sizes = new PromptSizes(16, 64, 256, 1 + random.nextInt(4));
         }
+        // From room for a few pieces to room for all.
+        decoder.copyUpTo(random.nextInt(3) == 0 ? 0 : 1L << 22 + random.nextInt(12));
         boolean memoryRunsOut = random.nextInt(3) == 0;
         if (memoryRunsOut) {
             decoder.fails = () -> random.nextInt(100) == 0;
         }
         var waiting = new WaitingQueue(1 + random.nextInt(20));
-        var scheduler = new Scheduler(
-                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
+        var stats = new EngineStats();
+        var scheduler =
+                new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run);
         boolean isQuiet = random.nextBoolean();
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
@@ -111,8 +117,13 @@ class SchedulerSimulationTest {
             steps++;
             assertTrue(scheduler.running() <= decoder.description().slots(), "more sequences than slots, seed " + seed);
             checkWaits("seed " + seed);
+            assertTrue(
+                    PrefixFigures.bytes(stats) <= PrefixFigures.mostBytes(stats),
+                    PrefixFigures.bytes(stats) + " bytes of copies, seed " + seed);
         }
         assertEquals(0, scheduler.running(), "slots leaked with seed " + seed);
+        scheduler.endAll(FinishReason.CANCELLED);
+        assertEquals(0, PrefixFigures.bytes(stats), "copies leaked with seed " + seed);
         var failed = arrivals.stream()
                 .filter(arrival -> arrival.reason == FinishReason.ERROR)
                 .count();

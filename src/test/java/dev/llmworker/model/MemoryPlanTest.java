@@ -69,6 +69,16 @@ class MemoryPlanTest {
                         .getMessage());
     }
 
+    @Test
+    void copiesOfEvictedPrefixesTakeAShareOfWhatIsLeftOrWhatIsAskedFor() {
+        var plan = plan(32, 4096);
+        var left = 10 * GB - plan.cache();
+        assertEquals(left / 4, plan.copies(DecoderOptions.COPIES_AS_FIT));
+        assertEquals(GB, plan.copies(GB));
+        assertEquals(0, plan.copies(0));
+        assertEquals(left, plan.copies(Long.MAX_VALUE));
+    }
+
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {

@@ -3,6 +3,7 @@ package dev.llmworker.model.decoder;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
 /// `description().contextLength()` tokens each.
@@ -80,6 +81,11 @@ public interface Decoder extends AutoCloseable {
 
     /// Exchanges two slots, of which the longer one has `length` positions.
     void swapSlots(int a, int b, int length);
+
+    /// Copies of slots in main memory; null if the decoder makes none.
+    default @Nullable SlotCopies copies() {
+        return null;
+    }
 
     /// Whether the same prompt fills the cache with the same numbers however it is cut, and whatever runs
     /// beside it.

@@ -423,6 +423,26 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
         exported().run("swap_slots", a, b, length);
     }
 
+    /// Copies positions `start` to `end`, exclusive, of the layers that keep all positions. `start` is a multiple of
+    /// [SlotCopies#STEP].
+    default void readPositions(int slot, int start, int end, MemorySegment to) {
+        exported().run("read_positions", slot, start, end, List.of(to));
+    }
+
+    /// As [#readPositions], the other way.
+    default void writePositions(int slot, int start, int end, MemorySegment from) {
+        exported().run("write_positions", slot, start, end, List.of(from));
+    }
+
+    /// Copies a state of the other layers.
+    default void readState(int slot, int state, MemorySegment to) {
+        exported().run("read_state", slot, state, List.of(to));
+    }
+
+    default void writeState(int slot, int state, MemorySegment from) {
+        exported().run("write_state", slot, state, List.of(from));
+    }
+
     /// As [Decoder#clearSlot].
     default void clearSlot(int slot, int length) {
         exported().run("clear_slot", slot, length);

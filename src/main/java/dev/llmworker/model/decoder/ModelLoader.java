@@ -55,7 +55,14 @@ record ModelLoader(
 
     /// @param states as [ModelConfig#states]
     /// @param prompts as [Decoder#prompts()]
-    record Loaded(DecoderDescription description, List<LayerState> states, PromptSizes prompts) {}
+    /// @param numberBytes bytes of a number of keys and values
+    /// @param copiesBytes that copies of slots may take in main memory; 0 if there are none
+    record Loaded(
+            DecoderDescription description,
+            List<LayerState> states,
+            PromptSizes prompts,
+            int numberBytes,
+            long copiesBytes) {}
 
     ModelLoader(
             StoredModel model, ModelConfig described, DecoderOptions options, Device device, DecoderProgram program) {
@@ -92,7 +99,30 @@ record ModelLoader(
                 plan.cache(),
                 plan.byKind(config, cache.bytes()),
                 config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
-        return new Loaded(description, config.states(plan.contextLength()), prompts(plan.contextLength()));
+        return new Loaded(
+                description,
+                config.states(plan.contextLength()),
+                prompts(plan.contextLength()),
+                cache.bytes(),
+                copiesBytes(plan));
+    }
+
+    /// What copies of slots may take. On a GPU there are none yet.
+    private long copiesBytes(MemoryPlan plan) {
+        if (device.isGpu()) {
+            return 0;
+        }
+        var bytes = plan.copies(options.copiesBytes());
+        if (bytes < options.copiesBytes()) {
+            LOG.warn(
+                    "PREFIX_CACHE_BYTES is {}, but only {} bytes are left beside weights and KV cache, so it is {}",
+                    options.copiesBytes(),
+                    bytes,
+                    bytes);
+        } else if (bytes > 0) {
+            LOG.info("evicted prefixes may take {} MB of main memory", bytes / 1_000_000);
+        }
+        return bytes;
     }
 
     private ModelConfig configure(MemoryPlan plan, Precision weights, Precision cache) {

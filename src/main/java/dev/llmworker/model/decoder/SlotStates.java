@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.LayerState;
+import dev.llmworker.model.decoder.SlotCopies.State;
 import java.util.Arrays;
 import java.util.List;
 
@@ -17,10 +18,6 @@ final class SlotStates {
     private final boolean recurrent;
     private final List<LayerState.Ring> rings;
     private final State[][] slots;
-
-    /// @param position tokens that it is the state after
-    /// @param farthest as many positions were written since the sequence began
-    private record State(int position, int farthest) {}
 
     /// @param layers what each layer keeps
     SlotStates(List<LayerState> layers, int slots) {
@@ -59,20 +56,21 @@ final class SlotStates {
         return longest;
     }
 
-    private int reusable(State state, int length) {
+    /// The same for one state.
+    int reusable(State state, int length) {
         if (recurrent) {
-            return state.position <= length ? state.position : 0;
+            return state.position() <= length ? state.position() : 0;
         }
-        var shared = Math.min(state.position, length);
+        var shared = Math.min(state.position(), length);
         return holds(state, shared) ? shared : 0;
     }
 
     private boolean holds(State state, int length) {
-        if (length > state.position || recurrent && length != state.position) {
+        if (length > state.position() || recurrent && length != state.position()) {
             return false;
         }
         return rings.stream()
-                .allMatch(ring -> Math.max(0, length + 1 - ring.window()) >= state.farthest - ring.length());
+                .allMatch(ring -> Math.max(0, length + 1 - ring.window()) >= state.farthest() - ring.length());
     }
 
     /// The number of a state from which a sequence can go on at `length`.
@@ -87,6 +85,27 @@ final class SlotStates {
         throw new IllegalArgumentException("slot " + slot + " has no state after " + length + " tokens");
     }
 
+    /// All states of a slot, the present one first; a position of 0 is none. The list is empty if nothing here matters.
+    List<State> states(int slot) {
+        return areComplete() ? List.of() : List.of(slots[slot]);
+    }
+
+    /// Another sequence begins in the slot, of which there is no state yet.
+    void clear(int slot) {
+        Arrays.fill(slots[slot], NONE);
+    }
+
+    /// Records that the present state was written.
+    ///
+    /// @param state of a longer or the same sequence
+    /// @throws IllegalArgumentException if a sequence cannot go on from `length` with it
+    void begin(int slot, State state, int length) {
+        if (!holds(state, length)) {
+            throw new IllegalArgumentException("a state after " + state.position() + " tokens is none after " + length);
+        }
+        slots[slot][0] = new State(length, state.farthest());
+    }
+
     /// Records that the next `count` positions are written.
     ///
     /// @throws IllegalArgumentException if they are not the next ones
@@ -99,11 +118,11 @@ final class SlotStates {
         }
         var before = slots[slot][0];
         if (!holds(before, start)) {
-            throw new IllegalArgumentException("slot " + slot + " holds the state after " + before.position
+            throw new IllegalArgumentException("slot " + slot + " holds the state after " + before.position()
                     + " tokens; it cannot go on from " + start);
         }
         var end = start + count;
-        slots[slot][0] = new State(end, Math.max(end, before.farthest));
+        slots[slot][0] = new State(end, Math.max(end, before.farthest()));
     }
 
     /// The number of the copy that the present state may replace; 0 if there is such a copy already. The first
@@ -112,13 +131,13 @@ final class SlotStates {
         var latest = 1;
         for (var i = 1; i < LayerState.COPIES; i++) {
             var copy = slots[slot][i];
-            if (copy.position == slots[slot][0].position) {
+            if (copy.position() == slots[slot][0].position()) {
                 return 0;
             }
-            if (copy.position == 0) {
+            if (copy.position() == 0) {
                 return i;
             }
-            if (copy.position > slots[slot][latest].position) {
+            if (copy.position() > slots[slot][latest].position()) {
                 latest = i;
             }
         }
@@ -132,7 +151,7 @@ final class SlotStates {
 
     /// Whether a slot has a copy at one of the first `length` positions.
     boolean hasCopy(int slot, int copy, int length) {
-        var position = slots[slot][copy].position;
+        var position = slots[slot][copy].position();
         return position > 0 && position <= length;
     }
 
@@ -143,9 +162,9 @@ final class SlotStates {
     /// The sequence ends at `length`; later copies are not of it.
     void cut(int slot, int length) {
         var present = slots[slot][0];
-        slots[slot][0] = new State(length, present.farthest);
+        slots[slot][0] = new State(length, present.farthest());
         for (var i = 1; i < LayerState.COPIES; i++) {
-            if (slots[slot][i].position > length) {
+            if (slots[slot][i].position() > length) {
                 slots[slot][i] = NONE;
             }
         }

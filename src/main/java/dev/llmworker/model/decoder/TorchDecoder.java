@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// The decoder of a stored model in libtorch, by one of the three [DecoderProgram]s.
 ///
@@ -32,6 +33,7 @@ public final class TorchDecoder implements Decoder {
     private final PromptSizes prompts;
     private final SlotStates states;
     private final boolean bidirectional;
+    private final @Nullable SlotCopies copies;
 
     private TorchDecoder(
             DecoderProgram program,
@@ -46,6 +48,9 @@ public final class TorchDecoder implements Decoder {
         this.prompts = loaded.prompts();
         this.deterministic = deterministic;
         this.bidirectional = bidirectional;
+        this.copies = loaded.copiesBytes() == 0
+                ? null
+                : ProgramCopies.of(program, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
@@ -281,6 +286,11 @@ public final class TorchDecoder implements Decoder {
         checkSlots(a, b, length);
         program.swapSlots(a, b, length);
         states.swap(a, b);
+    }
+
+    @Override
+    public @Nullable SlotCopies copies() {
+        return copies;
     }
 
     @Override

@@ -180,8 +180,7 @@ public final class ResponseStore {
     ///
     /// @param stored null if it is not to be stored
     /// @param local null if no WebSocket keeps it for itself
-    synchronized End finish(
-            Client client, String id, @Nullable Stored stored, @Nullable Local local) {
+    synchronized End finish(Client client, String id, @Nullable Stored stored, @Nullable Local local) {
         var ended = running.remove(id);
         if (ended != null && ended.cancelled) {
             return End.CANCELLED;

@@ -66,8 +66,7 @@ final class ResponseWriter implements EventWriter.OfTokens {
         /// @param id of the response
         /// @param stored null if it is not to be stored
         /// @param turns the conversation with the response at its end; null if nothing may follow it
-        ResponseStore.End ended(
-                String id, ResponseStore.@Nullable Stored stored, @Nullable List<ChatMessage> turns);
+        ResponseStore.End ended(String id, ResponseStore.@Nullable Stored stored, @Nullable List<ChatMessage> turns);
     }
 
     /// @param held counts the answer, and what is made of it, until it is sent

@@ -142,7 +142,9 @@ class KeyFileTest {
                         + " tokens_per_minute=007 # a comment with priority=3\n" + FIRST + "  # again\n");
         var keys = new KeyFile(file);
         assertEquals(List.of(), logged(() -> {
-            assertEquals(Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)), keys.first().keys());
+            assertEquals(
+                    Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)),
+                    keys.first().keys());
             return null;
         }));
     }
@@ -211,7 +213,9 @@ class KeyFileTest {
         Files.writeString(file, FIRST + " priority=2\n" + FIRST + " priority=3\n" + FIRST + " priority=2\n");
         var keys = new KeyFile(file);
         var lines = logged(() -> {
-            assertEquals(Map.of(FIRST, new KeyLimits(null, null, null, 2)), keys.first().keys());
+            assertEquals(
+                    Map.of(FIRST, new KeyLimits(null, null, null, 2)),
+                    keys.first().keys());
             return null;
         });
         assertEquals(

@@ -127,8 +127,7 @@ class ResponseStoreTest {
         var socket = new Object();
         assertEquals(
                 ResponseStore.End.STORED,
-                store.finish(
-                        CLIENT, "a", response("a", 10), new ResponseStore.Local(socket, List.of(), null)));
+                store.finish(CLIENT, "a", response("a", 10), new ResponseStore.Local(socket, List.of(), null)));
         store.put(CLIENT, response("b", 10));
         assertNull(store.find(CLIENT, "a"));
         assertNotNull(store.find(CLIENT, socket, "a"));
@@ -153,10 +152,7 @@ class ResponseStoreTest {
         assertEquals(
                 ResponseStore.End.NOT_STORED,
                 store.finish(
-                        CLIENT,
-                        "deleted",
-                        response("deleted", 10),
-                        new ResponseStore.Local(socket, List.of(), null)));
+                        CLIENT, "deleted", response("deleted", 10), new ResponseStore.Local(socket, List.of(), null)));
         assertEquals(
                 ResponseStore.End.CANCELLED,
                 store.finish(

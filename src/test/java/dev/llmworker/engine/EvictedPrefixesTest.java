@@ -1,0 +1,345 @@
+package dev.llmworker.engine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent.Finished;
+import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
+import dev.llmworker.stats.PrefixFigures;
+import dev.llmworker.text.Detokenizer;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// Prefixes that lost their slots and come back; over a fake decoder whose copies take their time on an injected clock.
+class EvictedPrefixesTest {
+    private static final int CONTEXT = 1200;
+    private static final int SLOTS = 3;
+    private static final int ANSWER = 5;
+    private static final long AMPLE = 4L << 30;
+    /// Of a piece, 64 positions.
+    private static final long PIECE = 64 * FakeCopies.POSITION_BYTES;
+
+    private final Random random = new Random(43);
+    private final WaitingQueue waiting = new WaitingQueue(100);
+    private final EngineStats stats = new EngineStats();
+    private long nowNanos;
+    private int submitted;
+    private FakeDecoder decoder = decoder(false, false);
+    private Scheduler scheduler = scheduler(AMPLE);
+
+    private FakeDecoder decoder(boolean deterministic, boolean recurrent) {
+        var made = new FakeDecoder(SLOTS, CONTEXT, deterministic, recurrent);
+        made.work = nanos -> nowNanos += nanos;
+        // All that matches is reused.
+        made.rowsAreIndependent = !deterministic;
+        return made;
+    }
+
+    private Scheduler scheduler(long bytes) {
+        decoder.copyUpTo(bytes);
+        return scheduler();
+    }
+
+    private Scheduler scheduler() {
+        return new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run);
+    }
+
+    @AfterEach
+    void allMemoryIsFreed() {
+        scheduler.endAll(FinishReason.CANCELLED);
+        assertEquals(0, PrefixFigures.bytes(stats));
+    }
+
+    private Sequence submit(int[] prompt, int tokens, String salt) {
+        var admission = PlainAdmission.of(
+                ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
+        var sequence =
+                new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
+        assertTrue(waiting.offer(sequence));
+        return sequence;
+    }
+
+    private int[] ids(int count) {
+        return random.ints(count, 3, FakeDecoder.VOCABULARY).toArray();
+    }
+
+    private void runToTheEnd() {
+        while (scheduler.step()) {}
+    }
+
+    private static void assertText(int[] prompt, int tokens, Sequence sequence) {
+        var text = new StringBuilder();
+        for (var event : sequence) {
+            if (event instanceof Token(int _, String piece, var _, var _)) {
+                text.append(piece);
+            }
+        }
+        var expected = FakeDecoder.expected(prompt, SamplingParameters.greedy(), tokens, true);
+        assertEquals(LetterTokenizer.letters(expected, tokens), text.toString());
+    }
+
+    /// How many positions of a prompt are reused, while nothing else runs.
+    private int reusedOf(int[] prompt, String salt) {
+        var sequence = submit(prompt, ANSWER, salt);
+        runToTheEnd();
+        assertText(prompt, ANSWER, sequence);
+        return sequence.reused();
+    }
+
+    private int reusedOf(int[] prompt) {
+        return reusedOf(prompt, "");
+    }
+
+    private void runOthers(int count) {
+        for (int i = 0; i < count; i++) {
+            reusedOf(ids(64));
+        }
+    }
+
+    @Test
+    void aConversationComesBackAfterFiftyOthers() {
+        var prompt = ids(600);
+        reusedOf(prompt);
+        runOthers(50);
+        int prefilled = decoder.promptTokens;
+        assertEquals(599, reusedOf(prompt));
+        assertEquals(1, decoder.promptTokens - prefilled);
+        assertEquals(1, PrefixFigures.restored(stats));
+    }
+
+    @Test
+    void withoutMemoryForCopiesNothingComesBack() {
+        decoder = decoder(false, false);
+        scheduler = scheduler(0);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        runOthers(SLOTS);
+        assertEquals(0, reusedOf(prompt));
+        assertEquals(0, decoder.pieces);
+    }
+
+    @Test
+    void aDeterministicDecoderGetsBackWhatItsOwnChunksWouldGive() {
+        decoder = decoder(true, false);
+        scheduler = scheduler(AMPLE);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        runOthers(10);
+        assertEquals(decoder.sizes.cutBefore(599), reusedOf(prompt));
+    }
+
+    @Test
+    void aStateComesBackAsAWhole() {
+        decoder = decoder(false, true);
+        scheduler = scheduler(AMPLE);
+        var prompt = ids(600);
+        prompt[99] = FakeDecoder.END;
+        prompt[399] = FakeDecoder.END;
+        reusedOf(prompt);
+        runOthers(10);
+        var turn = Arrays.copyOf(prompt, 700);
+        Arrays.fill(turn, 400, 700, 9);
+        assertEquals(400, reusedOf(turn), "the end of the last turn");
+        runOthers(10);
+        var other = Arrays.copyOf(prompt, 300);
+        Arrays.fill(other, 100, 300, 8);
+        assertEquals(100, reusedOf(other), "the end of the first turn");
+        runOthers(10);
+        var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), ANSWER, true);
+        var next = Arrays.copyOf(prompt, 640);
+        System.arraycopy(answer, 0, next, 600, ANSWER);
+        assertTrue(reusedOf(next) >= 400);
+    }
+
+    @Test
+    void whatASlotHoldsIsToppedUp() {
+        var system = ids(100);
+        var prompt = Arrays.copyOf(system, 600);
+        Arrays.setAll(prompt, i -> i < 100 ? system[i] : 3 + i);
+        reusedOf(prompt);
+        runOthers(10);
+        var other = Arrays.copyOf(system, 120);
+        reusedOf(other);
+        int pieces = decoder.pieces;
+        assertEquals(599, reusedOf(prompt));
+        // The first piece is in a slot; what follows is copied out again when nothing runs.
+        assertTrue(decoder.pieces - pieces >= 9, decoder.pieces - pieces + " pieces");
+    }
+
+    @Test
+    void copiesAreDroppedInTheOrderOfTheirUse() {
+        int[] reused = new int[5];
+        for (int asked = 0; asked < reused.length; asked++) {
+            decoder = decoder(false, false);
+            // Room for four: the one that is evicted next, and three that were.
+            scheduler = scheduler(4 * (3 * PIECE + 8 * FakeCopies.POSITION_BYTES) + PIECE / 2);
+            var prompts = IntStream.range(0, 8).mapToObj(_ -> ids(192)).toList();
+            for (int i : new int[] {0, 1, 2, 3, 4, 0, 5, 6, 7}) {
+                reusedOf(prompts.get(i));
+            }
+            reused[asked] = reusedOf(prompts.get(asked));
+            scheduler.endAll(FinishReason.CANCELLED);
+        }
+        assertArrayEquals(new int[] {191, 0, 0, 191, 191}, reused);
+        assertTrue(PrefixFigures.dropped(stats) > 0);
+    }
+
+    @Test
+    void copiesStayWithinTheirMemory() {
+        decoder = decoder(false, false);
+        scheduler = scheduler(5 * PIECE);
+        for (int i = 0; i < 30; i++) {
+            reusedOf(ids(20 + random.nextInt(700)));
+            assertTrue(PrefixFigures.bytes(stats) <= 5 * PIECE);
+        }
+        assertTrue(PrefixFigures.bytes(stats) > 2 * PIECE);
+        assertTrue(PrefixFigures.dropped(stats) > 0);
+    }
+
+    @Test
+    void memoryThatCannotBeHadIsNoError() {
+        decoder = decoder(false, false);
+        decoder.copyUpTo(Long.MAX_VALUE / 4, 1L << 50);
+        scheduler = scheduler();
+        var prompt = ids(300);
+        reusedOf(prompt);
+        runOthers(10);
+        assertEquals(0, reusedOf(prompt));
+        assertEquals(0, decoder.pieces);
+    }
+
+    @Test
+    void keysGetTheirOwnPrefixesAlone() {
+        var prompt = ids(300);
+        reusedOf(prompt, "first");
+        runOthers(10);
+        assertEquals(0, reusedOf(prompt, "second"));
+        runOthers(10);
+        assertEquals(0, reusedOf(prompt, ""));
+        runOthers(10);
+        assertEquals(299, reusedOf(prompt, "first"));
+        assertEquals(299, reusedOf(prompt, "second"));
+    }
+
+    @Test
+    void aRequestIsCancelledWhileItsPrefixIsCopied() {
+        var prompt = ids(1000);
+        reusedOf(prompt);
+        runOthers(10);
+        var running = submit(ids(20), 300, "");
+        step(10);
+        var cancelled = submit(prompt, ANSWER, "");
+        step(4);
+        assertTrue(cancelled.prefilled() > 0 && cancelled.prefilled() < 999, cancelled.prefilled() + " tokens");
+        cancelled.close();
+        var again = submit(prompt, ANSWER, "");
+        var other = submit(ids(30), ANSWER, "");
+        runToTheEnd();
+        assertText(prompt, ANSWER, again);
+        assertEquals(999, again.reused());
+        assertEquals(FinishReason.LENGTH, lastOf(running));
+        assertEquals(FinishReason.LENGTH, lastOf(other));
+        assertEquals(FinishReason.CANCELLED, lastOf(cancelled));
+    }
+
+    private static FinishReason lastOf(Sequence sequence) {
+        for (var event : sequence) {
+            if (event instanceof Finished finished) {
+                return finished.reason();
+            }
+        }
+        throw new AssertionError("it did not end");
+    }
+
+    private void step(int count) {
+        for (int i = 0; i < count; i++) {
+            scheduler.step();
+        }
+    }
+
+    @Test
+    void copiesAddAtMostHalfAStepToTheTimeBetweenTokens() {
+        var prompt = ids(1000);
+        reusedOf(prompt);
+        runOthers(10);
+        submit(ids(20), 300, "");
+        step(10);
+        var back = submit(prompt, 50, "");
+        long step = FakeDecoder.CALL_NANOS + FakeDecoder.ROW_NANOS;
+        int steps = 0;
+        while (back.generated() == 0) {
+            long before = nowNanos;
+            scheduler.step();
+            steps++;
+            long extra = nowNanos - before - step - (back.generated() > 0 ? FakeDecoder.ROW_NANOS : 0);
+            // And one piece out of a slot.
+            assertTrue(extra <= step / 2 + 2 * decoder.pieceNanos, "step " + steps + " took " + extra + " ns more");
+        }
+        assertTrue(steps < 12, steps + " steps");
+        assertEquals(999, back.reused());
+    }
+
+    /// All at once, so that nothing is copied before. Whose copy would take long keeps its slot.
+    @Test
+    void anEvictionBesideRunningSequencesCopiesLittle() {
+        decoder = new FakeDecoder(4, CONTEXT);
+        decoder.rowsAreIndependent = true;
+        decoder.work = nanos -> nowNanos += nanos;
+        scheduler = scheduler(AMPLE);
+        var large = ids(1000);
+        submit(large, ANSWER, "");
+        submit(ids(70), ANSWER, "");
+        submit(ids(80), ANSWER, "");
+        submit(ids(20), 1000, "");
+        while (scheduler.running() != 1) {
+            scheduler.step();
+        }
+        for (int i = 0; i < 20; i++) {
+            var next = submit(ids(90), ANSWER, "");
+            while (next.generated() < ANSWER) {
+                int pieces = decoder.pieces;
+                scheduler.step();
+                assertTrue(decoder.pieces - pieces <= 5, decoder.pieces - pieces + " pieces in a step");
+            }
+        }
+        var back = submit(large, ANSWER, "");
+        while (back.generated() == 0) {
+            scheduler.step();
+        }
+        assertEquals(999, back.reused());
+    }
+
+    @Test
+    void aTurnCopiesOnlyWhatIsNew() {
+        var prompt = ids(320);
+        for (int turn = 0; turn < 4; turn++) {
+            reusedOf(prompt);
+            runOthers(SLOTS);
+            var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), ANSWER, true);
+            int length = prompt.length + ANSWER;
+            prompt = Arrays.copyOf(prompt, length + 60);
+            System.arraycopy(answer, 0, prompt, length - ANSWER, ANSWER);
+            Arrays.fill(prompt, length, prompt.length, 7);
+        }
+        // Six of the first turn, two of each later one: what is new, and the piece in which it begins.
+        int others = 4 * SLOTS * 2;
+        assertEquals(6 + 3 * 2 + others, decoder.piecesRead);
+    }
+
+    @Test
+    void whatIsPrefilledFasterIsNotCopied() {
+        decoder.pieceNanos = 64 * FakeDecoder.PROMPT_TOKEN_NANOS * 3;
+        var prompt = ids(600);
+        reusedOf(prompt);
+        runOthers(10);
+        assertEquals(0, reusedOf(prompt));
+        assertTrue(decoder.pieces <= 1, decoder.pieces + " pieces");
+    }
+}
