@@ -1,5 +1,7 @@
 """Loads the decoder programs with a GGUF file's weights as the worker does, for the scripts beside this one."""
 
+import ctypes
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,14 @@ from gguf import GGUFReader
 from programs import HEAD, PROGRAMS, configure, layer, put_raw_matrix, rope
 
 DENSE, PACKED, INT4, PAIR = 1, 2, 3, 4
+
+
+@functools.cache
+def register(library: str) -> None:
+    """Registers the operators with libtorch, once, as the worker does."""
+    message = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(library).llmworker_register(message, ctypes.c_uint64(len(message))) != 0:
+        raise RuntimeError(message.value.decode())
 
 
 def quantised_kind(types: list[int]) -> int:
@@ -40,7 +50,7 @@ def load(
     layers, hidden, heads = field("block_count"), field("embedding_length"), field("attention.head_count")
     dim = hidden // heads
     if native:
-        torch.ops.load_library(str(native))
+        register(str(native))
     decoder = torch.jit.load(PROGRAMS / ("dense.pt" if dense else "native.pt" if native else "decoder.pt"))
     if lone is None:
         lone = 0 if deterministic or cache == "fp32" else length
@@ -72,6 +82,6 @@ def load(
     decoder.put_output_norm([raw("output_norm.weight")], int(tensors["output_norm.weight"].tensor_type))
     put_matrix(HEAD, "head", "output.weight" if "output.weight" in tensors else embedding.name)
     decoder.build()
-    if not native:
+    if not native and not dense:
         decoder.pack(1 << 62)
     return decoder

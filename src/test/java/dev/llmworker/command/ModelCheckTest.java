@@ -92,6 +92,7 @@ class ModelCheckTest {
         TinyModel.write(file);
         var report = check(0, file);
         assertTrue(report.startsWith("tiny: sound\n") && report.contains("Q8_0"), report);
+        assertTrue(report.matches("(?s).*  types +Q8_0: .* held as .* bytes each.*F32: .* held as fp32: 4.00.*"), report);
         assertTrue(
                 report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
     }

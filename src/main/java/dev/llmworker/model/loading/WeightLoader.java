@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -201,7 +202,8 @@ public final class WeightLoader {
     /// What the tensors of each type become, the type with the most weights first.
     public List<HeldType> heldTypes() {
         return model.tensors().entrySet().stream()
-                .collect(Collectors.groupingBy(entry -> entry.getValue().type()))
+                .collect(Collectors.groupingBy(
+                        entry -> entry.getValue().type(), () -> new EnumMap<>(TensorType.class), Collectors.toList()))
                 .values()
                 .stream()
                 .map(this::heldType)

@@ -126,6 +126,23 @@ class MixedTypesTest {
         }
     }
 
+    /// As in files of UD-Q4_K_XL and UD-Q2_K_XL: queries, keys and values are parts of one matrix, each of its own type.
+    @ParameterizedTest
+    @EnumSource
+    void everyMatrixOfALayerMayHaveItsOwnTypeOfBlocks(ProgramKind program) throws Exception {
+        for (var seed = 30; seed < 32; seed++) {
+            var random = new Random(seed);
+            var types = Arrays.stream(TensorType.values())
+                    .filter(type -> type.blockElements() > 1 || type == TensorType.BF16)
+                    .toList();
+            var tiny = TinyLlama.mixed(_ -> one(types, random), random);
+            try (var decoder = tiny.load(directory, options(program), program)) {
+                var tolerance = program == ProgramKind.QUANTISED ? 0.08 : NATIVE;
+                DecoderFormatsTest.assertPrefillAndDecode(tiny, decoder, tolerance, "seed " + seed);
+            }
+        }
+    }
+
     /// Of four layers, the experts of the first have tensors of their own, and those of the second one for gates and
     /// values.
     @Test
