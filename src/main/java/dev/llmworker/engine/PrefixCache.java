@@ -187,9 +187,10 @@ final class PrefixCache {
         if (restores.isEmpty()) {
             return false;
         }
-        var sequence = restores.keySet().iterator().next();
+        var first = restores.entrySet().iterator().next();
+        var sequence = first.getKey();
         int slot = slotOf(sequence);
-        if (!restores.get(sequence).copyPiece(sequence, slot)) {
+        if (!first.getValue().copyPiece(sequence, slot)) {
             endRestore(sequence);
             int usable = decoder.reusable(slot, sequence.prefilled());
             sequence.reuse(usable, Math.min(usable, sequence.exact()));

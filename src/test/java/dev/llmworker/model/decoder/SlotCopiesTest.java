@@ -168,10 +168,8 @@ class SlotCopiesTest {
         try (var decoder = decoder(ProgramKind.DENSE, LLAMA, Precision.FP32);
                 var memory = memory(100)) {
             var copies = Objects.requireNonNull(decoder.copies());
-            assertThrows(
-                    IllegalArgumentException.class, () -> copies.readPositions(0, 4, 8, memory.segment()));
-            assertThrows(
-                    IllegalArgumentException.class, () -> copies.writePositions(0, 0, 8, memory.segment()));
+            assertThrows(IllegalArgumentException.class, () -> copies.readPositions(0, 4, 8, memory.segment()));
+            assertThrows(IllegalArgumentException.class, () -> copies.writePositions(0, 0, 8, memory.segment()));
         }
     }
 }
