@@ -97,8 +97,8 @@ class SchedulerSimulationTest {
         }
         var waiting = new WaitingQueue(1 + random.nextInt(20));
         var stats = new EngineStats();
-        var scheduler = new Scheduler(
-                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run);
+        var scheduler =
+                new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run);
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
             int burst = random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);
