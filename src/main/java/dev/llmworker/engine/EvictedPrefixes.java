@@ -276,8 +276,8 @@ final class EvictedPrefixes implements AutoCloseable {
         int index = copy.length / pieceTokens;
         int start = index * pieceTokens;
         int end = Math.min(start + pieceTokens, past.length());
-        var piece = filled(copies.positionBytes(end - start), copy, past, drops, to ->
-                copies.readPositions(slot, start, end, to));
+        var piece = filled(
+                copies.positionBytes(end - start), copy, past, drops, to -> copies.readPositions(slot, start, end, to));
         if (piece == null) {
             return false;
         }

@@ -280,8 +280,7 @@ final class PrefixCache {
         if (evicted == null) {
             return slot;
         }
-        return ended()
-                .filter(other -> other >= rows && isHeld(other) == isHeld(slot))
+        return ended().filter(other -> other >= rows && isHeld(other) == isHeld(slot))
                 .filter(other -> !evicted.isLate(held(other), other))
                 .findFirst()
                 .orElse(slot);

@@ -71,8 +71,7 @@ public record DecoderOptions(
 
     /// The same options with so many bytes for copies of slots.
     public DecoderOptions withCopies(long bytes) {
-        return new DecoderOptions(
-                weights, cache, slots, contextLength, threads, device, deterministic, kernels, bytes);
+        return new DecoderOptions(weights, cache, slots, contextLength, threads, device, deterministic, kernels, bytes);
     }
 
     /// The same options with other kernels.

@@ -180,9 +180,7 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 capacity.cacheBytesByKind().entrySet().stream()
                         .collect(Collectors.toMap(kind -> Labels.of("kind", kind.getKey()), Map.Entry::getValue)));
         metrics.gauge(
-                "llmworker_prefix_cache_bytes",
-                "Main memory that evicted prefixes take",
-                engine.evictedPrefixBytes);
+                "llmworker_prefix_cache_bytes", "Main memory that evicted prefixes take", engine.evictedPrefixBytes);
         metrics.gauge(
                 "llmworker_prefix_cache_limit_bytes",
                 "Main memory that evicted prefixes may take",

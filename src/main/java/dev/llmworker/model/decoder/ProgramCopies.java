@@ -9,8 +9,7 @@ import java.util.List;
 /// @param mostBytes as [SlotCopies#mostBytes()]
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
-record ProgramCopies(
-        DecoderProgram program, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
+record ProgramCopies(DecoderProgram program, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
         implements SlotCopies {
     /// @param numberBytes bytes of a number of keys and values
     static ProgramCopies of(

@@ -29,7 +29,8 @@ public interface SlotCopies {
     /// Bytes of a state; 0 if all layers keep all positions.
     long stateBytes();
 
-    /// The states of a slot by their numbers; one whose position is 0 holds nothing. The list is empty if all layers keep
+    /// The states of a slot by their numbers; one whose position is 0 holds nothing. The list is empty if all layers
+    /// keep
     /// all positions.
     List<State> states(int slot);
 
