@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -191,9 +190,10 @@ final class PrefixCache {
         if (restores.isEmpty()) {
             return false;
         }
-        var sequence = restores.keySet().iterator().next();
+        var first = restores.entrySet().iterator().next();
+        var sequence = first.getKey();
         int slot = slotOf(sequence);
-        if (!Objects.requireNonNull(restores.get(sequence)).copyPiece(sequence, slot)) {
+        if (!first.getValue().copyPiece(sequence, slot)) {
             endRestore(sequence);
             int usable = decoder.reusable(slot, sequence.prefilled());
             sequence.reuse(usable, Math.min(usable, sequence.exact()));

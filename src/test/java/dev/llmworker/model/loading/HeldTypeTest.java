@@ -1,4 +1,4 @@
-package dev.llmworker.model.decoder;
+package dev.llmworker.model.loading;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
