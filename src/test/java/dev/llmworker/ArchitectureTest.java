@@ -130,8 +130,24 @@ class ArchitectureTest {
             Map.entry("hub", List.of(ITSELF)),
             Map.entry(ITSELF, List.of()));
 
-    private static final Map<String, Map<String, List<String>>> ROOMS =
-            Map.of(SERVING, SERVING_MAY_USE, ROOT + ".model", MODEL_MAY_USE, ROOT + ".text", TEXT_MAY_USE);
+    private static final Map<String, List<String>> ENGINE_MAY_USE =
+            Map.of(ITSELF, List.of("vectors"), "vectors", List.of());
+
+    /// What a file has does not know the formats.
+    private static final Map<String, List<String>> WEIGHTS_MAY_USE =
+            Map.of(ITSELF, List.of("content"), "content", List.of());
+
+    private static final Map<String, Map<String, List<String>>> ROOMS = Map.of(
+            SERVING,
+            SERVING_MAY_USE,
+            ROOT + ".engine",
+            ENGINE_MAY_USE,
+            ROOT + ".model",
+            MODEL_MAY_USE,
+            ROOT + ".text",
+            TEXT_MAY_USE,
+            ROOT + ".weights",
+            WEIGHTS_MAY_USE);
 
     private static JavaClasses classes;
 

@@ -21,7 +21,7 @@ import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.text.hub.HubTokenizer;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;

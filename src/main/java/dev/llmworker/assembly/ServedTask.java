@@ -8,7 +8,7 @@ import dev.llmworker.model.decoder.Encoder;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.text.Tokenizer;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.util.Arrays;
 import java.util.List;

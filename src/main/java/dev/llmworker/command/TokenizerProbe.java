@@ -3,7 +3,7 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.JinjaChatTemplate;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.vectors.Work;
 import dev.llmworker.generation.FinishReason;
 import java.time.Duration;
 

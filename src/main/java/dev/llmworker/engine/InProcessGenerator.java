@@ -1,5 +1,8 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.vectors.TextBatches;
+import dev.llmworker.engine.vectors.TextRequest;
+import dev.llmworker.engine.vectors.Work;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;

@@ -2,7 +2,7 @@ package dev.llmworker.model;
 
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

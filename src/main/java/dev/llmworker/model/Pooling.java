@@ -1,6 +1,6 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.util.List;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;

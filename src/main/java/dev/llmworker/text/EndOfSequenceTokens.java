@@ -1,7 +1,7 @@
 package dev.llmworker.text;
 
-import dev.llmworker.weights.Metadata;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;

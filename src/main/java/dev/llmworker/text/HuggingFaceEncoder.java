@@ -3,7 +3,7 @@ package dev.llmworker.text;
 import static ai.djl.huggingface.tokenizers.jni.TokenizersLibrary.LIB;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;

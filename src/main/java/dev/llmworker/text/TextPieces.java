@@ -1,6 +1,6 @@
 package dev.llmworker.text;
 
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import java.nio.file.Path;
 import java.text.Normalizer;
 import java.util.Collection;

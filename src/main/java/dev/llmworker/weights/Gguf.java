@@ -1,5 +1,8 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

@@ -1,5 +1,10 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.Value;
+import dev.llmworker.weights.content.ValueType;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

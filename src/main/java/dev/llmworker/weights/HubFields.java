@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.HashMap;

@@ -1,5 +1,7 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;

@@ -1,5 +1,11 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.Value;
+import dev.llmworker.weights.content.ValueType;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import java.lang.foreign.Arena;

@@ -1,5 +1,7 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 

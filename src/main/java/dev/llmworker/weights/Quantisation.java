@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -1,5 +1,9 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Packed;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;

@@ -1,5 +1,9 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.weights.Codes.Shifts;
 import dev.llmworker.weights.Quantisation.Layout;
@@ -9,6 +13,7 @@ import dev.llmworker.weights.QuantisedMatrix.Groups;
 import dev.llmworker.weights.QuantisedMatrix.PlainScales;
 import dev.llmworker.weights.QuantisedMatrix.Scales;
 import dev.llmworker.weights.QuantisedMatrix.Zeros;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -88,7 +93,9 @@ final class QuantisedParts {
 
     private void put(RawTensor codes, String module, Shaped matrix) throws ModelFileException {
         var name = module + ".weight";
-        var tensor = new Tensor(codes.file(), name, matrix.shape(), matrix.matrix());
+        var packed = matrix.matrix();
+        var tensor =
+                new Tensor(codes.file(), name, packed.type(), matrix.shape(), MemorySegment.NULL, packed);
         Safetensors.refuseSecond(tensor, tensors.putIfAbsent(name, tensor));
     }
 

@@ -1,5 +1,9 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;

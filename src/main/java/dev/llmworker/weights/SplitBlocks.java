@@ -1,5 +1,10 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.FiniteCheck;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Packed;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;

@@ -1,5 +1,8 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;

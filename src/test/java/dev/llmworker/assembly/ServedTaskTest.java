@@ -17,7 +17,7 @@ import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import io.vertx.core.Vertx;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

@@ -3,7 +3,7 @@ package dev.llmworker.text;
 import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
-import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.content.Metadata;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.ArrayList;

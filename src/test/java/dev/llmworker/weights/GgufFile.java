@@ -1,5 +1,7 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -3,6 +3,9 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.TensorType;
 import com.sun.management.ThreadMXBean;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;

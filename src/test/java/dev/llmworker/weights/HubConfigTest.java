@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.TensorType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import dev.llmworker.weights.content.TensorType;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;

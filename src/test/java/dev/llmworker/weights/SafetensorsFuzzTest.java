@@ -3,6 +3,7 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.llmworker.weights.content.ModelFileException;
 import com.sun.management.ThreadMXBean;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;

@@ -1,7 +1,7 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Layer;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 
 /// A family of models. It describes what each layer does, from the metadata of a file. What it leaves out is as
 /// [Description] has it.

@@ -14,7 +14,7 @@ import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.Mixer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.util.ArrayList;
 import java.util.List;

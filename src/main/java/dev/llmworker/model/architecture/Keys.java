@@ -1,9 +1,9 @@
 package dev.llmworker.model.architecture;
 
-import dev.llmworker.weights.Metadata;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -11,7 +11,7 @@ import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;

@@ -9,7 +9,7 @@ import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.loading.HeldType;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.util.EnumMap;
 import java.util.List;

@@ -12,7 +12,7 @@ import dev.llmworker.model.Pooling;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.util.Arrays;

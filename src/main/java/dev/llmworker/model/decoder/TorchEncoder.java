@@ -5,9 +5,9 @@ import dev.llmworker.model.Pooling;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.loading.MatrixParts;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.util.Arrays;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package dev.llmworker.model.loading;
 
 import dev.llmworker.model.Attention;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;

@@ -1,8 +1,8 @@
 package dev.llmworker.model.loading;
 
 import dev.llmworker.model.Precision;
-import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package dev.llmworker.model.loading;
 
-import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 
 /// How [NativeProgram] holds a matrix: `Format` in `formats.h`. Each quant or code comes with float16 scales, and
 /// in some formats offsets.

@@ -1,7 +1,7 @@
 package dev.llmworker.model.loading;
 
-import dev.llmworker.weights.ModelFileException;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;

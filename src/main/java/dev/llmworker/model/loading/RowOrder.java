@@ -1,6 +1,6 @@
 package dev.llmworker.model.loading;
 
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;

@@ -11,7 +11,7 @@ import dev.llmworker.text.jinja.JinjaTemplate;
 import dev.llmworker.text.tools.Tool;
 import dev.llmworker.text.tools.ToolCall;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;

@@ -6,8 +6,8 @@ import static dev.llmworker.text.gguf.PreTokenizer.Rule.PIECES;
 import static dev.llmworker.text.gguf.PreTokenizer.Rule.WHOLE_WORDS;
 
 import dev.llmworker.text.HuggingFaceEncoder;
-import dev.llmworker.weights.Metadata;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.Metadata;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;

@@ -3,7 +3,7 @@ package dev.llmworker.text.hub;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.text.hub.TokenizerFile.Added;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

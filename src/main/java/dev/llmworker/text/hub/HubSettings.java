@@ -3,7 +3,7 @@ package dev.llmworker.text.hub;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.weights.JsonFile;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -13,7 +13,7 @@ import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.text.hub.TokenizerFile.Added;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import java.io.IOException;
 import java.nio.file.Files;

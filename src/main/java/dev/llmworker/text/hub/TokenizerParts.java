@@ -6,7 +6,7 @@ import dev.llmworker.text.FewestTokens;
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.TextPieces;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -9,7 +9,7 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.model.decoder.ProgramKind;
 import dev.llmworker.model.decoder.TinyLlama;
 import dev.llmworker.model.decoder.TorchDecoder;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

@@ -11,7 +11,7 @@ import dev.llmworker.model.decoder.TinyLlama;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.io.TempDir;

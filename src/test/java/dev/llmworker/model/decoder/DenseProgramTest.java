@@ -11,7 +11,7 @@ import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;

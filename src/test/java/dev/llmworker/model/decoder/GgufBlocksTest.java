@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import ai.djl.Device;
 import dev.llmworker.model.Libtorch;
-import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;

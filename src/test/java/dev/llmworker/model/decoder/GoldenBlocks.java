@@ -1,7 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

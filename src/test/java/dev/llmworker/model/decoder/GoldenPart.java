@@ -1,7 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.weights.SafetensorsFile;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;

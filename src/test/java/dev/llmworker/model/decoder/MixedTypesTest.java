@@ -7,7 +7,7 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

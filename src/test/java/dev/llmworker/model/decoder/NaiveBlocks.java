@@ -2,8 +2,8 @@ package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
 import dev.llmworker.model.Libtorch;
-import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;

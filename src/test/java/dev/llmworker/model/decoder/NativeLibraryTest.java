@@ -10,7 +10,7 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

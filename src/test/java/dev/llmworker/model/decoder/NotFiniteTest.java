@@ -12,7 +12,7 @@ import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

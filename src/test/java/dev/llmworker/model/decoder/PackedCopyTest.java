@@ -10,7 +10,7 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;

@@ -12,7 +12,7 @@ import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.Test;

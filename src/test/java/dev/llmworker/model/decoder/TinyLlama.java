@@ -7,7 +7,7 @@ import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

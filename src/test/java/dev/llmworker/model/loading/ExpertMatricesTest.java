@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
-import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.content.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Await;
-import dev.llmworker.weights.ModelFileException;
-import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;

@@ -15,7 +15,7 @@ import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -11,7 +11,7 @@ import dev.llmworker.text.hub.HubTokenizer;
 import dev.llmworker.text.tools.Tool;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;

@@ -14,7 +14,7 @@ import dev.llmworker.text.RandomTexts;
 import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.content.Metadata;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;

@@ -11,7 +11,7 @@ import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;

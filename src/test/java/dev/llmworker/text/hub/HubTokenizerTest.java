@@ -12,7 +12,7 @@ import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
-import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;

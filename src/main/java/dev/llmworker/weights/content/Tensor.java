@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,10 +26,6 @@ public record Tensor(
         @Nullable Packed packed) {
     public Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
         this(file, name, type, shape, data, null);
-    }
-
-    Tensor(Path file, String name, long[] shape, QuantisedMatrix matrix) {
-        this(file, name, matrix.type(), shape, MemorySegment.NULL, matrix);
     }
 
     public Tensor {
@@ -65,7 +61,8 @@ public record Tensor(
                 packed == null ? null : packed.part(index, parts));
     }
 
-    static MemorySegment part(MemorySegment whole, int index, long parts) {
+    /// One of the equal parts of elements that are as in a file.
+    public static MemorySegment part(MemorySegment whole, int index, long parts) {
         var bytes = whole.byteSize() / parts;
         return whole.asSlice(index * bytes, bytes);
     }

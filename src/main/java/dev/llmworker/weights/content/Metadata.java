@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.nio.file.Path;
 import java.util.Collections;
@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread; usable after the file is closed.
 public final class Metadata {
     /// A value's file, its name there, and its text there if that is another one.
-    record Source(Path file, String name, @Nullable String text) {
-        Source(Path file, String name) {
+    public record Source(Path file, String name, @Nullable String text) {
+        public Source(Path file, String name) {
             this(file, name, null);
         }
     }
@@ -27,13 +27,13 @@ public final class Metadata {
     /// The metadata of a GGUF file.
     ///
     /// @param values not changed afterwards
-    Metadata(Path file, Map<String, Value> values) {
+    public Metadata(Path file, Map<String, Value> values) {
         this(file, values, Map.of());
     }
 
     /// @param file the file of values without a source
     /// @param sources the origin of values that have other names than GGUF's keys, including missing ones
-    Metadata(Path file, Map<String, Value> values, Map<String, Source> sources) {
+    public Metadata(Path file, Map<String, Value> values, Map<String, Source> sources) {
         this.file = file;
         this.values = values;
         this.sources = sources;

@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.GgufFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

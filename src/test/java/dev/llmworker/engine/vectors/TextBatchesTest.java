@@ -1,4 +1,4 @@
-package dev.llmworker.engine;
+package dev.llmworker.engine.vectors;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,4 +1,4 @@
-package dev.llmworker.engine;
+package dev.llmworker.engine.vectors;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.model.decoder.Encoder;
@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 /// - A text that is longer than a step runs in several, and keeps its slot in between. Others run beside it.
 ///
 /// Threading: any thread offers; only the engine thread steps.
-final class TextBatches implements Work {
+public final class TextBatches implements Work {
     private static final Logger LOG = LoggerFactory.getLogger(TextBatches.class);
 
     private final Encoder encoder;
@@ -107,7 +107,7 @@ final class TextBatches implements Work {
     }
 
     /// @param limit how many requests there may be, beside one for each slot
-    TextBatches(Encoder encoder, int slots, int limit, LongSupplier clock, EngineStats stats) {
+    public TextBatches(Encoder encoder, int slots, int limit, LongSupplier clock, EngineStats stats) {
         this.encoder = encoder;
         // Texts that share a step may change each other's last bits.
         this.slots = encoder.isMixed() ? 1 : slots;
@@ -117,7 +117,7 @@ final class TextBatches implements Work {
     }
 
     /// @return false if there are too many requests, or if it is shut
-    synchronized boolean offer(TextRequest request) {
+    public synchronized boolean offer(TextRequest request) {
         present.removeIf(TextRequest::hasEnded);
         if (shut || present.size() >= limit + slots) {
             return false;
@@ -129,11 +129,11 @@ final class TextBatches implements Work {
     }
 
     /// How many requests wait for their first text to begin.
-    synchronized int waiting() {
+    public synchronized int waiting() {
         return (int) turns.stream().filter(request -> !request.hasBegun()).count();
     }
 
-    synchronized boolean isShut() {
+    public synchronized boolean isShut() {
         return shut;
     }
 

@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

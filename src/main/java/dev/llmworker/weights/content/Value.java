@@ -1,11 +1,11 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /// A metadata value. It does not refer to the mapped file, so the metadata outlive it.
-sealed interface Value {
+public sealed interface Value {
     /// The value's type, for messages: `a UINT32`, `an array of 3 INT32`.
     String description();
 
@@ -18,7 +18,7 @@ sealed interface Value {
             return (type.isInteger() && !type.name().startsWith("U") ? "an " : "a ") + type;
         }
 
-        long integer() {
+        public long integer() {
             return type.integerAt(raw, 0);
         }
 
@@ -30,11 +30,11 @@ sealed interface Value {
     /// @param text has U+FFFD for what is not UTF-8
     /// @param malformedAt where a string that is not UTF-8 begins in the file; -1 if it is UTF-8
     record Text(String text, long malformedAt) implements Value {
-        Text(String text) {
+        public Text(String text) {
             this(text, -1);
         }
 
-        String problem() {
+        public String problem() {
             return "has a string at byte " + malformedAt + " that is not UTF-8";
         }
 

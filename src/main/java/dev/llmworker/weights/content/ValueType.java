@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -6,7 +6,7 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 
 /// The types of GGUF's metadata, in the order of their numbers in a file.
-enum ValueType {
+public enum ValueType {
     UINT8(1),
     INT8(1),
     UINT16(2),
@@ -21,9 +21,9 @@ enum ValueType {
     INT64(8),
     FLOAT64(8);
 
-    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final int leastBytes;
 
@@ -31,12 +31,12 @@ enum ValueType {
         this.leastBytes = leastBytes;
     }
 
-    static Optional<ValueType> of(int id) {
+    public static Optional<ValueType> of(int id) {
         return id >= 0 && id < values().length ? Optional.of(values()[id]) : Optional.empty();
     }
 
     /// The bytes of a value; for a string or an array, those before its contents.
-    int leastBytes() {
+    public int leastBytes() {
         return leastBytes;
     }
 

@@ -1,11 +1,11 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /// The numbers of a tensor in a form that no [TensorType] has. They are written in the tensor's type when a program
 /// takes them.
-public sealed interface Packed permits SplitBlocks, QuantisedMatrix {
+public interface Packed {
     /// What they take in the files, in bytes.
     long storedBytes();
 

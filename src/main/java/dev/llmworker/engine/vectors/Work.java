@@ -1,4 +1,4 @@
-package dev.llmworker.engine;
+package dev.llmworker.engine.vectors;
 
 import dev.llmworker.generation.FinishReason;
 import java.time.Duration;
@@ -6,7 +6,7 @@ import java.time.Duration;
 /// What the engine thread does, step by step.
 ///
 /// Threading: the engine thread.
-interface Work {
+public interface Work {
     /// Runs one step.
     ///
     /// @return whether there is more to do

@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -9,7 +9,8 @@ import java.util.regex.Pattern;
 public final class ModelFileException extends IOException {
     private static final int MAX_MESSAGE = 900;
 
-    static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}]");
+    /// Characters that no message has.
+    public static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}]");
 
     /// @param problem the text after the file's name and a colon
     public ModelFileException(Path file, String problem) {

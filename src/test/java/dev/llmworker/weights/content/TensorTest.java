@@ -1,8 +1,9 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.llmworker.weights.GgufFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.llmworker.engine;
+package dev.llmworker.engine.vectors;
 
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// The texts of a request, whose vectors are wanted.
 ///
 /// Threading: the engine thread takes texts and gives vectors. Its reader takes events. Any thread may close it.
-final class TextRequest implements Answer<VectorEvent> {
+public final class TextRequest implements Answer<VectorEvent> {
     private final List<int[]> texts;
     private final long submittedNanos;
     private final long deadlineNanos;
@@ -34,7 +34,7 @@ final class TextRequest implements Answer<VectorEvent> {
 
     /// @param timeoutNanos from now to the deadline
     /// @param end is called when it has ended, by the thread that ended it
-    TextRequest(List<int[]> texts, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
+    public TextRequest(List<int[]> texts, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
         this.texts = List.copyOf(texts);
         this.clock = clock;
         this.end = end;

@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.util.Arrays;
 import java.util.Map;
@@ -105,19 +105,19 @@ public enum TensorType {
         return scalesAt;
     }
 
-    static Optional<TensorType> of(int ggufId) {
+    public static Optional<TensorType> of(int ggufId) {
         return Arrays.stream(values()).filter(type -> type.ggufId == ggufId).findFirst();
     }
 
     /// The name of any type, for messages.
-    static String nameOf(int ggufId) {
+    public static String nameOf(int ggufId) {
         return of(ggufId)
                 .map(TensorType::name)
                 .orElseGet(
                         () -> UNSUPPORTED.getOrDefault(ggufId, "of unknown type " + Integer.toUnsignedString(ggufId)));
     }
 
-    static String supported() {
+    public static String supported() {
         return Arrays.stream(values()).map(TensorType::name).collect(Collectors.joining(", "));
     }
 }

@@ -1,9 +1,11 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.GgufFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;

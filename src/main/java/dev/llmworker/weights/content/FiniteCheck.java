@@ -1,4 +1,4 @@
-package dev.llmworker.weights;
+package dev.llmworker.weights.content;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -6,7 +6,7 @@ import java.util.Optional;
 
 /// Finds NaN and infinity in a tensor's data. In quantised blocks it checks only the scales, because the quants
 /// are integers. A float is NaN or infinite if all bits of its exponent are set.
-final class FiniteCheck {
+public final class FiniteCheck {
     private static final long FLOAT16_EXPONENT = 0x7C00;
     private static final long BFLOAT16_EXPONENT = 0x7F80;
     private static final long FLOAT32_EXPONENT = 0x7F80_0000;
@@ -74,7 +74,7 @@ final class FiniteCheck {
     /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.
     ///
     /// @param step bytes from one scale to the next
-    static Optional<String> exponents(MemorySegment data, int step) {
+    public static Optional<String> exponents(MemorySegment data, int step) {
         for (var at = 0L; at < data.byteSize(); at += step) {
             var exponent = Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, at)) - EXPONENT_BIAS;
             if (exponent > MOST_EXPONENT) {
