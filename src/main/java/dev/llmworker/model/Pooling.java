@@ -1,7 +1,7 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,10 +1,10 @@
 package dev.llmworker.weights;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.weights.content.Metadata;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.Value;
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;

@@ -1,8 +1,8 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;

@@ -1,10 +1,10 @@
 package dev.llmworker.weights;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.weights.content.Metadata;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Value;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Map;

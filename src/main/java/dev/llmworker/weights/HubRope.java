@@ -1,13 +1,13 @@
 package dev.llmworker.weights;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.weights.content.Metadata;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import dev.llmworker.weights.content.Value;
 import dev.llmworker.weights.content.ValueType;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Set;

@@ -1,6 +1,5 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -9,6 +8,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.llmworker.weights.content.ModelFileException;
 import java.io.CharConversionException;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;

@@ -1,7 +1,7 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.ModelFileException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.weights.content.ModelFileException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

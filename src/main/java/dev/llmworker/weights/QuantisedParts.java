@@ -1,9 +1,5 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.ModelFileException;
-import dev.llmworker.weights.content.Tensor;
-import dev.llmworker.weights.content.TensorType;
-import dev.llmworker.weights.content.ValueType;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.weights.Codes.Shifts;
 import dev.llmworker.weights.Quantisation.Layout;
@@ -13,6 +9,10 @@ import dev.llmworker.weights.QuantisedMatrix.Groups;
 import dev.llmworker.weights.QuantisedMatrix.PlainScales;
 import dev.llmworker.weights.QuantisedMatrix.Scales;
 import dev.llmworker.weights.QuantisedMatrix.Zeros;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -94,8 +94,7 @@ final class QuantisedParts {
     private void put(RawTensor codes, String module, Shaped matrix) throws ModelFileException {
         var name = module + ".weight";
         var packed = matrix.matrix();
-        var tensor =
-                new Tensor(codes.file(), name, packed.type(), matrix.shape(), MemorySegment.NULL, packed);
+        var tensor = new Tensor(codes.file(), name, packed.type(), matrix.shape(), MemorySegment.NULL, packed);
         Safetensors.refuseSecond(tensor, tensors.putIfAbsent(name, tensor));
     }
 

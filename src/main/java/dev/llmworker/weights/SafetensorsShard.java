@@ -1,13 +1,13 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.ModelFileException;
-import dev.llmworker.weights.content.Tensor;
-import dev.llmworker.weights.content.TensorType;
-import dev.llmworker.weights.content.ValueType;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.util.ByteBufferBackedInputStream;
+import dev.llmworker.weights.content.ModelFileException;
+import dev.llmworker.weights.content.Tensor;
+import dev.llmworker.weights.content.TensorType;
+import dev.llmworker.weights.content.ValueType;
 import java.io.CharConversionException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

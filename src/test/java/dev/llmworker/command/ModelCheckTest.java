@@ -17,7 +17,7 @@ import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import io.vertx.core.Vertx;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -92,7 +92,8 @@ class ModelCheckTest {
         TinyModel.write(file);
         var report = check(0, file);
         assertTrue(report.startsWith("tiny: sound\n") && report.contains("Q8_0"), report);
-        assertTrue(report.matches("(?s).*  types +Q8_0: .* held as .* bytes each.*F32: .* held as fp32: 4.00.*"), report);
+        assertTrue(
+                report.matches("(?s).*  types +Q8_0: .* held as .* bytes each.*F32: .* held as fp32: 4.00.*"), report);
         assertTrue(
                 report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
     }

@@ -1,8 +1,8 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.TensorType;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.weights.content.TensorType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

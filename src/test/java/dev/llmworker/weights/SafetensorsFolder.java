@@ -1,7 +1,7 @@
 package dev.llmworker.weights;
 
-import dev.llmworker.weights.content.TensorType;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,11 +3,11 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
-import dev.llmworker.weights.content.ModelFileException;
 import com.sun.management.ThreadMXBean;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
+import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;

@@ -1,8 +1,8 @@
 package dev.llmworker.model.architecture;
 
+import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.Metadata;
 import dev.llmworker.weights.content.ModelFileException;
-import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.Tensor;
 import java.util.HashMap;
 import java.util.Map;

@@ -2,8 +2,8 @@ package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Rope;
 import dev.llmworker.model.TensorCheck;
-import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Tensor;
 import java.util.HashMap;
 import java.util.Map;

@@ -1,8 +1,8 @@
 package dev.llmworker.model.loading;
 
 import dev.llmworker.model.LayerTensors;
-import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -126,7 +126,8 @@ class MixedTypesTest {
         }
     }
 
-    /// As in files of UD-Q4_K_XL and UD-Q2_K_XL: queries, keys and values are parts of one matrix, each of its own type.
+    /// As in files of UD-Q4_K_XL and UD-Q2_K_XL: queries, keys and values are parts of one matrix, each of its own
+    /// type.
     @ParameterizedTest
     @EnumSource
     void everyMatrixOfALayerMayHaveItsOwnTypeOfBlocks(ProgramKind program) throws Exception {

@@ -9,7 +9,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.HostMemory;
 import dev.llmworker.model.Precision;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

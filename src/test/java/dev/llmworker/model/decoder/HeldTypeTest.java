@@ -1,4 +1,4 @@
-package dev.llmworker.model.loading;
+package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.loading.HeldType;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.TensorType;
+import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
