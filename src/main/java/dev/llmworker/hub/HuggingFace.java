@@ -70,8 +70,9 @@ final class HuggingFace {
 
     /// A part of a model in several files does not stand for all of them, unless it is the first one.
     private static void requireFirst(HubId id) throws ModelUnavailableException {
-        if (id.file() != null) {
-            GgufChoice.requireWhole(id.file(), GgufParts.all(id.file()), id.toString());
+        var named = id.file();
+        if (named != null) {
+            GgufChoice.requireWhole(named, GgufParts.all(named), id.toString());
         }
     }
 
