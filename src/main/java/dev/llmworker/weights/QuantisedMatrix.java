@@ -19,6 +19,9 @@ final class QuantisedMatrix implements Packed {
     /// Elements that a thread writes at once.
     private static final int TILE_ELEMENTS = 1 << 20;
 
+    /// Elements of all codes are computed once for a group, if they are not many more than the columns.
+    private static final int MOST_TABLED = 4;
+
     private static final int BLOCK = 32;
     private static final long LOW_7_BITS = 0x7F7F_7F7F_7F7F_7F7FL;
     private static final long ONES = 0x0101_0101_0101_0101L;
@@ -148,13 +151,20 @@ final class QuantisedMatrix implements Packed {
         var read = new byte[count * columns];
         codes.read(first, count, columns, read);
         float[] scale = new float[groups.count()], zero = new float[groups.count()];
+        var table = new short[groups.count()][0];
+        var isTabled = type == TensorType.F16 && (long) groups.count() * values.length <= (long) MOST_TABLED * columns;
         var rowBytes = columns / type.blockElements() * type.blockBytes();
         var halves = new short[columns];
         var blocks = new byte[rowBytes];
         for (var row = 0; row < count; row++) {
             for (var i = 0; i < scale.length; i++) {
-                scale[i] = scales.at(first + row, i);
-                zero[i] = zero(first + row, i);
+                float itsScale = scales.at(first + row, i), itsZero = zero(first + row, i);
+                var isSame = row > 0 && itsScale == scale[i] && itsZero == zero[i];
+                scale[i] = itsScale;
+                zero[i] = itsZero;
+                if (!isSame && isTabled) {
+                    table[i] = halves(itsScale, itsZero);
+                }
             }
             var at = (long) (first + row) * rowBytes;
             if (type.blockElements() > 1) {
@@ -165,12 +175,23 @@ final class QuantisedMatrix implements Packed {
                 MemorySegment.copy(blocks, 0, to, ValueLayout.JAVA_BYTE, at, rowBytes);
             } else {
                 for (var i = 0; i < columns; i++) {
-                    var value = values[Byte.toUnsignedInt(read[row * columns + i])];
-                    halves[i] = Float.floatToFloat16((value - zero[group[i]]) * scale[group[i]]);
+                    int code = Byte.toUnsignedInt(read[row * columns + i]), one = group[i];
+                    halves[i] = isTabled
+                            ? table[one][code]
+                            : Float.floatToFloat16((values[code] - zero[one]) * scale[one]);
                 }
                 MemorySegment.copy(halves, 0, to, ValueType.SHORT, at, columns);
             }
         }
+    }
+
+    /// The element of each code.
+    private short[] halves(float scale, float zero) {
+        var halves = new short[values.length];
+        for (var code = 0; code < halves.length; code++) {
+            halves[code] = Float.floatToFloat16((values[code] - zero) * scale);
+        }
+        return halves;
     }
 
     private void writeBlock(byte[] read, int from, float scale, float zero, byte[] to, int block) {
