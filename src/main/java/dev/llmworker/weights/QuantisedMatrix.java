@@ -6,9 +6,8 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those of its
-/// row
-/// and of its column's group.
+/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those
+/// of its row and of its column's group.
 ///
 /// It is written in blocks of the same codes if [#type()] has blocks, and as float16 otherwise. Blocks have float16
 /// scales. A scale in another type, a minimum (`-zero * scale`) and a float16 element are rounded once: by at most 1 in
@@ -176,9 +175,8 @@ final class QuantisedMatrix implements Packed {
             } else {
                 for (var i = 0; i < columns; i++) {
                     int code = Byte.toUnsignedInt(read[row * columns + i]), one = group[i];
-                    halves[i] = isTabled
-                            ? table[one][code]
-                            : Float.floatToFloat16((values[code] - zero[one]) * scale[one]);
+                    halves[i] =
+                            isTabled ? table[one][code] : Float.floatToFloat16((values[code] - zero[one]) * scale[one]);
                 }
                 MemorySegment.copy(halves, 0, to, ValueType.SHORT, at, columns);
             }

@@ -133,8 +133,9 @@ class ModelCheckTest {
         model.write(folder);
         var report = check(0, folder);
         assertTrue(
-                report.contains("  quantised      fp8, 8 bits in blocks of 8 x 8; of its matrices 1 in F16; faster: a GGUF file"
-                        + " in Q8_0 or Q4_K, which has 2 to 4 times fewer bytes than F16\n"),
+                report.contains(
+                        "  quantised      fp8, 8 bits in blocks of 8 x 8; of its matrices 1 in F16; faster: a GGUF file"
+                                + " in Q8_0 or Q4_K, which has 2 to 4 times fewer bytes than F16\n"),
                 report);
         model.config.put("quantization_config", Map.of("quant_method", "hqq"));
         model.write(folder);

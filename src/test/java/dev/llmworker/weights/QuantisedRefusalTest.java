@@ -27,12 +27,12 @@ class QuantisedRefusalTest {
 
     private String refusal() {
         var refused = assertThrows(ModelFileException.class, () -> {
-                    try (var model = StoredModel.open(directory)) {
-                        for (var tensor : model.tensors().values()) {
-                            tensor.checkFinite();
-                        }
-                    }
-                });
+            try (var model = StoredModel.open(directory)) {
+                for (var tensor : model.tensors().values()) {
+                    tensor.checkFinite();
+                }
+            }
+        });
         return String.valueOf(refused.getMessage());
     }
 

@@ -129,7 +129,9 @@ class GoldenQuantisedTest {
             try (var model = StoredModel.open(directory)) {
                 var plan = ModelSummary.of(model, DecoderOptions.cpu(1)).memory();
                 weights.add(plan.weights());
-                var matrices = model.tensors().values().stream().filter(tensor -> tensor.packed() != null).toList();
+                var matrices = model.tensors().values().stream()
+                        .filter(tensor -> tensor.packed() != null)
+                        .toList();
                 elements = matrices.stream().mapToLong(Tensor::elements).sum();
                 var largest = matrices.stream().mapToLong(Tensor::bytes).max().orElseThrow();
                 assertTrue(plan.working() > (256 << 20) + 3 * largest, plan::toString);
