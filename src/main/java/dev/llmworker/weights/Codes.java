@@ -23,6 +23,8 @@ record Codes(
         long columnStride,
         Shifts shifts,
         int mask) {
+    /// Columns of words that are read together.
+    private static final int RUN = 16;
 
     /// The bits at which the numbers of a word begin.
     record Shifts(int... bits) {
@@ -59,13 +61,25 @@ record Codes(
     ///
     /// @param first a multiple of [#rowsEach]
     void read(int first, int count, int columns, byte[] to) {
+        if (shifts.count() == 1) {
+            MemorySegment.copy(
+                    words, ValueLayout.JAVA_BYTE, (long) first * columns, to, 0, Math.multiplyExact(count, columns));
+            return;
+        }
         int rowWords = Math.ceilDiv(count, rowsEach), columnWords = Math.ceilDiv(columns, columnsEach);
-        // Adjacent words come one after the other.
-        var rowsInner = rowStride < columnStride;
-        for (var outer = 0; outer < (rowsInner ? columnWords : rowWords); outer++) {
-            for (var inner = 0; inner < (rowsInner ? rowWords : columnWords); inner++) {
-                int row = rowsInner ? inner : outer, column = rowsInner ? outer : inner;
-                spread(word(first / rowsEach + row, column), row * rowsEach, column * columnsEach, count, columns, to);
+        // Words of one row may be far apart: those of a few columns stay in the processor's cache.
+        for (var start = 0; start < columnWords; start += RUN) {
+            var end = Math.min(columnWords, start + RUN);
+            for (var row = 0; row < rowWords; row++) {
+                for (var column = start; column < end; column++) {
+                    spread(
+                            word(first / rowsEach + row, column),
+                            row * rowsEach,
+                            column * columnsEach,
+                            count,
+                            columns,
+                            to);
+                }
             }
         }
     }

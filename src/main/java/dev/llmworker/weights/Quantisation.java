@@ -11,9 +11,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// How the matrices of a model are stored, by `quantization_config` in its `config.json`. [QuantisedParts] makes
-/// tensors
-/// of the files' parts.
+/// How the matrices of a model are stored, by `quantization_config` in its `config.json`. [QuantisedParts]
+/// makes tensors of the files' parts.
 final class Quantisation {
     static final String FIELD = "quantization_config";
     private static final String OLD_FIELD = "compression_config";

@@ -10,9 +10,8 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those of its
-/// row
-/// and of its column's group.
+/// A matrix of codes. An element is `(value of its code - zero point) * scale`; zero point and scale are those
+/// of its row and of its column's group.
 ///
 /// It is written in blocks of the same codes if [#type()] has blocks, and as float16 otherwise. Blocks have float16
 /// scales. A scale in another type, a minimum (`-zero * scale`) and a float16 element are rounded once: by at most 1 in
@@ -22,6 +21,9 @@ final class QuantisedMatrix implements Packed {
     private static final float MOST = 65_504;
     /// Elements that a thread writes at once.
     private static final int TILE_ELEMENTS = 1 << 20;
+
+    /// Elements of all codes are computed once for a group, if they are not many more than the columns.
+    private static final int MOST_TABLED = 4;
 
     private static final int BLOCK = 32;
     private static final long LOW_7_BITS = 0x7F7F_7F7F_7F7F_7F7FL;
@@ -152,13 +154,20 @@ final class QuantisedMatrix implements Packed {
         var read = new byte[count * columns];
         codes.read(first, count, columns, read);
         float[] scale = new float[groups.count()], zero = new float[groups.count()];
+        var table = new short[groups.count()][0];
+        var isTabled = type == TensorType.F16 && (long) groups.count() * values.length <= (long) MOST_TABLED * columns;
         var rowBytes = columns / type.blockElements() * type.blockBytes();
         var halves = new short[columns];
         var blocks = new byte[rowBytes];
         for (var row = 0; row < count; row++) {
             for (var i = 0; i < scale.length; i++) {
-                scale[i] = scales.at(first + row, i);
-                zero[i] = zero(first + row, i);
+                float itsScale = scales.at(first + row, i), itsZero = zero(first + row, i);
+                var isSame = row > 0 && itsScale == scale[i] && itsZero == zero[i];
+                scale[i] = itsScale;
+                zero[i] = itsZero;
+                if (!isSame && isTabled) {
+                    table[i] = halves(itsScale, itsZero);
+                }
             }
             var at = (long) (first + row) * rowBytes;
             if (type.blockElements() > 1) {
@@ -169,12 +178,22 @@ final class QuantisedMatrix implements Packed {
                 MemorySegment.copy(blocks, 0, to, ValueLayout.JAVA_BYTE, at, rowBytes);
             } else {
                 for (var i = 0; i < columns; i++) {
-                    var value = values[Byte.toUnsignedInt(read[row * columns + i])];
-                    halves[i] = Float.floatToFloat16((value - zero[group[i]]) * scale[group[i]]);
+                    int code = Byte.toUnsignedInt(read[row * columns + i]), one = group[i];
+                    halves[i] =
+                            isTabled ? table[one][code] : Float.floatToFloat16((values[code] - zero[one]) * scale[one]);
                 }
                 MemorySegment.copy(halves, 0, to, ValueType.SHORT, at, columns);
             }
         }
+    }
+
+    /// The element of each code.
+    private short[] halves(float scale, float zero) {
+        var halves = new short[values.length];
+        for (var code = 0; code < halves.length; code++) {
+            halves[code] = Float.floatToFloat16((values[code] - zero) * scale);
+        }
+        return halves;
     }
 
     private void writeBlock(byte[] read, int from, float scale, float zero, byte[] to, int block) {

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 ///     `[columns, rows]` here
 /// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only,
 ///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
-/// @param packed the elements if the file has them in another form than `type`. Then `data` is empty, and a program
-/// takes
+/// @param packed the elements if the file has them in another form than `type`. Then `data` is empty, and a
+/// program takes
 ///     [#inBlocks(Arena)]
 public record Tensor(
         Path file,
