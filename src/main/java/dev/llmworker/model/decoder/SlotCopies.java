@@ -29,9 +29,8 @@ public interface SlotCopies {
     /// Bytes of a state; 0 if all layers keep all positions.
     long stateBytes();
 
-    /// The states of a slot by their numbers; one whose position is 0 holds nothing. The list is empty if all layers
-    /// keep
-    /// all positions.
+    /// The states of a slot by their numbers; one whose position is 0 holds nothing. The list is empty if all
+    /// layers keep all positions.
     List<State> states(int slot);
 
     /// The longest prefix of at most `length` positions from which a sequence can go on with a state; 0 if there is
