@@ -102,6 +102,7 @@ class ResponseTimesTest {
                     "{'type':'response.create','store':false,'stream_id':'a','previous_response_id':'" + id
                             + "','input':[{'type':'function_call_output','call_id':'c1','output':'5'}]}");
             engine.next();
+            until(socket, "response.in_progress");
             steered(socket, "b");
             // Nothing of the other stream comes before it, which had less time.
             var failed = until(socket, "response.steer.failed");
