@@ -148,7 +148,7 @@ class FetchStarterModelTest {
     @Concurrent
     @Test
     void anEndedPipLeavesNothingAndTheNextStartIsWhole() throws Exception {
-        pip("[[ $1 != --version ]] || exit 0\necho begun >&2; echo $$ >%1$s/pid; exec sleep 60\n");
+        pip("[[ $1 != --version ]] || exit 0\necho $$ >%1$s/pid; echo begun >&2; exec sleep 60\n");
         var run = start();
         run.awaitSaying("begun");
         run.process().destroy();
