@@ -377,8 +377,10 @@ public final class WeightLoader {
             putShared(layer, experts, tensors);
         }
         putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
+        var arePacked = checkPacked(tensors);
         for (var expert = 0; expert < experts.count(); expert++) {
-            try (var arena = Arena.ofConfined()) {
+            // Several threads write packed ones. A shared arena is dear to close.
+            try (var arena = arePacked ? Arena.ofShared() : Arena.ofConfined()) {
                 var matrices = new ExpertMatrices(model, tensors, arena);
                 putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
                 putMatrix(layer, "down", matrices.down(expert));
@@ -391,6 +393,21 @@ public final class WeightLoader {
             }
             putVectors(layer, "down_bias", tensors, "ffn_down_exps.bias");
         }
+    }
+
+    /// Checks the tensors of all experts that the file has in another form than their type's.
+    ///
+    /// @return whether there are some
+    private boolean checkPacked(LayerTensors tensors) throws ModelFileException, InterruptedException {
+        var arePacked = false;
+        for (var name : tensors.shapes().keySet()) {
+            var found = ExpertMatrices.isOfAll(name) ? model.tensors().get(name) : null;
+            if (found != null && found.packed() != null) {
+                check(found);
+                arePacked = true;
+            }
+        }
+        return arePacked;
     }
 
     private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException, InterruptedException {
