@@ -15,7 +15,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -261,6 +264,28 @@ class QuantisedRefusalTest {
         bytes[folder.weights.placeOf(MODULE + part) + at] = value;
         Files.write(directory.resolve("model.safetensors"), bytes);
         assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    /// Tools write biases of zeros to all modules, also to those that have none.
+    @ParameterizedTest
+    @CsvSource({"0, 0, false", "0, 1, true", "1, 0, true", "NaN, 0, true"})
+    void biasesOfZerosAreDroppedTogether(float ofQueries, float ofKeys, boolean isKept) throws IOException {
+        var keys = MODULE.replace("q_proj", "k_proj");
+        var folder = new SafetensorsFolder(32, 4, Set.of(MODULE + ".weight", keys + ".weight"));
+        folder.config.put(
+                "quantization_config", Map.of("quant_method", "gptq", "bits", 4, "group_size", 4, "sym", false));
+        for (var module : List.of(MODULE, keys)) {
+            folder.weights.raw(module + ".qweight", "I32", new byte[32], 1, 8);
+            folder.weights.raw(module + ".qzeros", "I32", new byte[8], 2, 1);
+            folder.weights.tensor(module + ".scales", TensorType.F16, new float[16], 2, 8);
+        }
+        folder.weights.tensor(MODULE + ".bias", TensorType.F16, new float[] {0, 0, 0, 0, 0, 0, 0, ofQueries}, 8);
+        folder.weights.tensor(keys + ".bias", TensorType.F32, new float[] {ofKeys, 0, 0, 0, 0, 0, 0, 0}, 8);
+        folder.write(directory);
+        try (var model = StoredModel.open(directory)) {
+            assertEquals(isKept, model.tensors().containsKey("blk.0.attn_q.bias"));
+            assertEquals(isKept, model.tensors().containsKey("blk.0.attn_k.bias"));
+        }
     }
 
     @Test
