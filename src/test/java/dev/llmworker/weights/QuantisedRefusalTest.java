@@ -120,7 +120,10 @@ class QuantisedRefusalTest {
             })
     void aPatternThatMayTakeForEverIsRefused(String pattern, String problem) throws IOException {
         var folder = QuantisedFolder.AWQ.folder();
-        var config = JSON.createObjectNode().put("quant_method", "awq").put("bits", 4).put("group_size", 4);
+        var config = JSON.createObjectNode()
+                .put("quant_method", "awq")
+                .put("bits", 4)
+                .put("group_size", 4);
         config.putArray("modules_to_not_convert").add(pattern);
         folder.config.put("quantization_config", config);
         folder.write(directory);
