@@ -467,9 +467,12 @@ void Activations::resize(int n, int columns) {
   const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
-  } else if (totals_.size() < blocks) {
-    totals_.resize(blocks);
-    for (auto& halves : halves_) halves.resize(2 * all);
+  } else {
+    if (totals_.size() < blocks) totals_.resize(blocks);
+    // More columns need not be more blocks.
+    if (halves_[0].size() < 2 * all) {
+      for (auto& halves : halves_) halves.resize(2 * all);
+    }
   }
   if (scales_.size() < blocks) {
     scales_.resize(blocks);

@@ -172,7 +172,7 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first,
     const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
     const uint16_t scale = at<uint16_t>(data);
     const uint16_t offset = offsets ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
-    finite &= is_finite(scale) && (!offsets || is_finite(offset));
+    finite &= is_finite(scale) && is_finite(offset);
     // Column j in the low and column j + 16 in the high half of byte j.
     const U8x16 quants = load16(data + head);
     const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
@@ -181,7 +181,7 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first,
   return finite;
 }
 
-void Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
+bool Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
                         int count) {
   check_rows(first, count);
   if (!is_quantised(format_)) {
@@ -193,6 +193,12 @@ void Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> 
   check_size("scales", scales.size(), count * blocks * each);
   if (has_offset(format_)) check_size("offsets", offsets.size(), count * blocks * each);
   const U8x16 centre = splat_byte(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
+  bool finite = true;
+  const auto held = [&](float number) {
+    const uint16_t half = to_half(number);
+    finite &= is_finite(half);
+    return half;
+  };
   put(first, count, [&](int row, int b) {
     const size_t block = row * blocks + b;
     const U8x16 low = load16(&quants[block * BLOCK]), high = load16(&quants[block * BLOCK + 16]);
@@ -204,11 +210,12 @@ void Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> 
       lane.words[1] = byte_words(high - centre);
     }
     for (int i = 0; i < each; i++) {
-      lane.heads[i] = to_half(scales[block * each + i]);
-      if (has_offset(format_)) lane.heads[each + i] = to_half(offsets[block * each + i]);
+      lane.heads[i] = held(scales[block * each + i]);
+      if (has_offset(format_)) lane.heads[each + i] = held(offsets[block * each + i]);
     }
     return lane;
   });
+  return finite;
 }
 
 void Matrix::put_plain(std::span<const uint8_t> source, int first, int count) {

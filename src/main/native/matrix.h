@@ -100,8 +100,8 @@ class Matrix {
 
   // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
   // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale. Of codes it is the table's number
-  // times the scale. A format without offsets ignores them.
-  void put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
+  // times the scale. A format without offsets ignores them. Returns whether all scales and offsets are finite as they are held.
+  bool put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
                   int count);
 
   // From rows [count, columns] of the format's plain numbers.

@@ -243,8 +243,10 @@ void put_blocks(Value* stack) {
 
 void put_quants(Value* stack) {
   const Tensor target(stack[0]), quants(stack[1]), scales(stack[2]), offsets(stack[3]);
-  part(target).put_quants(quants.numbers<uint8_t>(), scales.numbers<float>(), offsets.numbers<float>(), integer(stack[4]),
-                          integer(stack[5]));
+  if (!part(target).put_quants(quants.numbers<uint8_t>(), scales.numbers<float>(), offsets.numbers<float>(), integer(stack[4]),
+                               integer(stack[5]))) {
+    decoder(target).finite = false;
+  }
 }
 
 void put_plain(Value* stack) {

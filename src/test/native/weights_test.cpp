@@ -38,7 +38,7 @@ void fill_quants(Weighed& w, int first, int count, Random& random) {
   std::vector<uint8_t> quants(static_cast<size_t>(count) * columns);
   for (uint8_t& quant : quants) quant = static_cast<uint8_t>(below(random, quants_end(format)));
   const std::vector<float> scales = normal(random, quants.size() / width, 0.01f), offsets = normal(random, scales.size(), 0.1f);
-  w.matrix.put_quants(quants, scales, offsets, first, count);
+  check(w.matrix.put_quants(quants, scales, offsets, first, count), "scales are finite");
   for (size_t i = 0; i < quants.size(); i++) {
     const float offset = has_offset(format) ? half_to_float(float_to_half(offsets[i / width])) : 0.0f;
     w.numbers[static_cast<size_t>(first) * columns + i] = value(format, quants[i]) * half_to_float(float_to_half(scales[i / width])) + offset;
@@ -107,6 +107,27 @@ void test_blocks(GgufType type, Random& random) {
   const uint16_t infinite = 0x7C00;
   std::memcpy(blocks.data() + bytes, &infinite, 2);
   check(!matrix.put_gguf({blocks.data(), row_bytes}, type, 0, 1), "an infinite scale is noticed");
+  const uint16_t large = 0x7400;
+  std::memcpy(blocks.data() + bytes, &large, 2);
+  const bool fits = matrix.put_gguf({blocks.data(), row_bytes}, type, 0, 1);
+  check(fits == (type != GgufType::Q4_0), "eight times a scale of 16384 is noticed");
+}
+
+// A scale or offset that is finite, but not in half precision, is noticed.
+void test_large_scales() {
+  constexpr int COLUMNS = 64, ROWS = 3;
+  for (const Format format : ALL_FORMATS) {
+    if (!is_quantised(format)) continue;
+    Memory memory;
+    Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format));
+    const std::vector<uint8_t> quants(ROWS * COLUMNS, 1);
+    const std::vector<float> largest(ROWS * COLUMNS / BLOCK * scales_a_block(format), 65504.0f);
+    check(matrix.put_quants(quants, largest, largest, 0, ROWS), "the largest half is finite");
+    std::vector<float> above = largest;
+    above.back() = -65520.0f;
+    check(!matrix.put_quants(quants, above, largest, 0, ROWS), "a scale above all halves is noticed");
+    check(matrix.put_quants(quants, largest, above, 0, ROWS) != has_offset(format), "an offset above all halves is noticed");
+  }
 }
 
 struct Shape {
@@ -198,7 +219,8 @@ void test_extremes(Threads& threads) {
       Memory memory;
       Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format));
       const std::vector<float> figures(ROWS * COLUMNS / BLOCK * scales_a_block(format), 0.5f);
-      matrix.put_quants(std::vector<uint8_t>(ROWS * COLUMNS, static_cast<uint8_t>(quant)), figures, figures, 0, ROWS);
+      const std::vector<uint8_t> quants(ROWS * COLUMNS, static_cast<uint8_t>(quant));
+      check(matrix.put_quants(quants, figures, figures, 0, ROWS), "scales are finite");
       std::vector<float> x(N * COLUMNS, 3.0f), out(N * ROWS, 0.0f);
       std::fill(x.begin() + COLUMNS, x.begin() + 2 * COLUMNS, -3.0f);
       std::fill(x.begin() + 2 * COLUMNS, x.begin() + 3 * COLUMNS, 0.0f);
@@ -273,6 +295,25 @@ void test_together(Products way, Threads& threads, Random& random) {
   multiply(products, threads);
   check(found == expected, "products at once differ from those alone");
   multiply({}, threads);
+}
+
+// Rows of other lengths fit, also those that do not divide into blocks.
+void test_lengths() {
+  constexpr int ROWS = 16;
+  for (const Way& way : ways()) {
+    Activations activations(way.products);
+    for (const int columns : {64, 95, 64, 127, 33}) {
+      const std::vector<float> x(size_t{ROWS} * columns, 1.0f);
+      put_all(activations, x, ROWS, columns);
+      for (int row = 0; row < ROWS; row++) {
+        check(activations.sums(row)[columns / BLOCK - 1] == activations.sums(0)[0], "rows of " + std::to_string(columns) + " columns");
+        check(activations.plain(row) == x.data() + row * columns, "a plain row is kept");
+        if (way.products != Products::WORDS) {
+          check(activations.halves(false, row)[0] == activations.halves(false, 0)[0], "halves of " + std::to_string(columns) + " columns");
+        }
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -407,6 +448,7 @@ void test_matrices() {
     if (!is_quantised(format)) test_reading(format, 19, 41, random);
   }
   for (GgufType type : {GgufType::Q4_0, GgufType::Q4_1, GgufType::Q8_0}) test_blocks(type, random);
+  test_large_scales();
 }
 
 void test_products() {
@@ -423,6 +465,7 @@ void test_products() {
     }
   }
   test_extremes(threads);
+  test_lengths();
   std::string names;
   for (const Way& way : ways()) {
     test_together(way.products, threads, random);

@@ -129,7 +129,7 @@ public final class TensorCheck {
 
     /// Vectors are not quantised. Neither are matrices that are copied column by column, element by element. The rank
     /// does not tell: the biases of all experts are a table.
-    private static boolean isNeverQuantised(String name) {
+    public static boolean isNeverQuantised(String name) {
         return name.endsWith(".bias")
                 || name.endsWith(".scale")
                 || name.endsWith("_scale.weight")

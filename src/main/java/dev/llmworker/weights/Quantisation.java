@@ -3,11 +3,11 @@ package dev.llmworker.weights;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.weights.content.ModelFileException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -80,6 +80,7 @@ final class Quantisation {
     private final JsonNode config;
     private final String field;
     private final String method;
+    private final NamePattern.Patterns patterns;
     private final List<Rule> rules = new ArrayList<>();
     private @Nullable Scheme others;
 
@@ -87,10 +88,11 @@ final class Quantisation {
         this.file = file;
         this.config = config;
         this.field = field;
+        patterns = new NamePattern.Patterns(file);
         method = method();
         for (var list : SKIPPED) {
             for (var name : names(config, list)) {
-                rules.add(new Rule(NamePattern.part(file, name), Scheme.NONE));
+                rules.add(new Rule(patterns.part(name), Scheme.NONE));
             }
         }
         switch (method) {
@@ -177,7 +179,7 @@ final class Quantisation {
         for (var rule : dynamic.properties()) {
             var pattern = rule.getKey();
             var isSigned = pattern.startsWith("-:") || pattern.startsWith("+:");
-            var expression = NamePattern.expression(file, isSigned ? pattern.substring(2) : pattern);
+            var expression = patterns.expression(isSigned ? pattern.substring(2) : pattern);
             rules.add(new Rule(expression, pattern.startsWith("-:") ? Scheme.NONE : gptq(rule.getValue(), less1)));
         }
     }
@@ -230,29 +232,40 @@ final class Quantisation {
     private void compressed() throws ModelFileException {
         require(config.path("sparsity_config"), "format", "\"dense\"", Set.of("\"dense\""));
         require(config, "transform_config", "{}", Set.of("{}", "{\"config_groups\":{}}"));
-        for (var name : names(config, "ignore")) {
-            rules.add(new Rule(NamePattern.ofEntry(file, name), Scheme.NONE));
-        }
-        var found = new ArrayList<Map.Entry<String, Scheme>>();
+        addEach(List.of(Map.entry(names(config, "ignore"), Scheme.NONE)));
+        var groups = new ArrayList<Map.Entry<List<String>, Scheme>>();
         for (var group : config.path("config_groups").properties()) {
-            var scheme = compressed(group.getValue());
-            for (var target : names(group.getValue(), "targets")) {
-                found.add(Map.entry(target, scheme));
-            }
+            groups.add(Map.entry(names(group.getValue(), "targets"), compressed(group.getValue())));
         }
-        if (found.isEmpty()) {
+        if (groups.stream().allMatch(group -> group.getKey().isEmpty())) {
             throw problem("config_groups", config.path("config_groups"), "groups with weights and targets");
         }
-        found.sort(Comparator.comparing((Map.Entry<String, Scheme> target) -> rank(target.getKey())));
-        for (var target : found) {
-            rules.add(new Rule(NamePattern.ofEntry(file, target.getKey()), target.getValue()));
+        addEach(groups);
+    }
+
+    private void addEach(List<Map.Entry<List<String>, Scheme>> groups) throws ModelFileException {
+        var classes = Set.of(NamePattern.LINEAR, NamePattern.EMBEDDING);
+        for (var group : groups) {
+            addNames(group, name -> !name.startsWith(NamePattern.EXPRESSION) && !classes.contains(name));
+        }
+        for (var group : groups) {
+            for (var entry : group.getKey()) {
+                if (entry.startsWith(NamePattern.EXPRESSION)) {
+                    var expression = patterns.expression(entry.substring(NamePattern.EXPRESSION.length()));
+                    rules.add(new Rule(expression, group.getValue()));
+                }
+            }
+        }
+        for (var group : groups) {
+            addNames(group, classes::contains);
         }
     }
 
-    private static int rank(String target) {
-        return target.startsWith(NamePattern.EXPRESSION)
-                ? 1
-                : Set.of(NamePattern.LINEAR, NamePattern.EMBEDDING).contains(target) ? 2 : 0;
+    private void addNames(Map.Entry<List<String>, Scheme> group, Predicate<String> taken) {
+        var names = group.getKey().stream().filter(taken).collect(Collectors.toSet());
+        if (!names.isEmpty()) {
+            rules.add(new Rule(patterns.names(names), group.getValue()));
+        }
     }
 
     private Scheme compressed(JsonNode group) throws ModelFileException {

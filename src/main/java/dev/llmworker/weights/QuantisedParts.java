@@ -15,11 +15,14 @@ import dev.llmworker.weights.content.TensorType;
 import dev.llmworker.weights.content.ValueType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.IntToDoubleFunction;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Makes one tensor of the parts of each quantised matrix. Sources of the layouts: AutoGPTQ, GPTQModel, AutoAWQ,
@@ -41,6 +44,9 @@ final class QuantisedParts {
     /// Scales of activations and of the KV cache: both stay unquantised here.
     private static final Pattern UNUSED = Pattern.compile(
             ".+\\.(?:(?:input|output|activation|k|v|q|prob)_(?:scale|zero_point|global_scale)|weight_format)");
+
+    private static final String BIAS = ".bias";
+    private static final Pattern QUERIES_KEYS_VALUES = Pattern.compile("^[qkv](?=_proj)");
 
     private static final String STATE = ".quant_state.bitsandbytes__";
 
@@ -78,6 +84,7 @@ final class QuantisedParts {
     private void join() throws ModelFileException {
         raw.keySet().removeIf(name -> UNUSED.matcher(name).matches());
         tensors.keySet().removeIf(name -> UNUSED.matcher(name).matches());
+        var biases = new HashSet<String>();
         for (var codes : List.copyOf(raw.values())) {
             for (var suffix : List.of(Layout.GPTQ.suffix, Layout.PACKED_INTEGERS.suffix, Layout.INTEGERS.suffix)) {
                 if (codes.name().endsWith(suffix)) {
@@ -86,9 +93,36 @@ final class QuantisedParts {
                     raw.remove(codes.name());
                     stored = codes.data().byteSize();
                     put(codes, module, matrix(codes, module, scheme));
+                    if (scheme.layout() == Layout.GPTQ && tensors.containsKey(module + BIAS)) {
+                        biases.add(module + BIAS);
+                    }
                 }
             }
         }
+        dropZeros(biases);
+    }
+
+    /// AutoGPTQ gives each matrix a bias: zeros if the model has none. Those of a kind are dropped together, in all
+    /// layers, and those of queries, keys and values are one kind.
+    private void dropZeros(Set<String> biases) {
+        var kinds = biases.stream()
+                .collect(Collectors.groupingBy(name -> QUERIES_KEYS_VALUES
+                        .matcher(name.substring(name.lastIndexOf('.', name.length() - BIAS.length() - 1) + 1))
+                        .replaceFirst("")));
+        for (var kind : kinds.values()) {
+            if (kind.stream().allMatch(name -> isZero(Objects.requireNonNull(tensors.get(name))))) {
+                kind.forEach(tensors::remove);
+            }
+        }
+    }
+
+    private static boolean isZero(Tensor tensor) {
+        for (var i = 0L; i < tensor.elements(); i++) {
+            if (QuantisedMatrix.number(tensor, i) != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void put(RawTensor codes, String module, Shaped matrix) throws ModelFileException {

@@ -2,6 +2,7 @@ package dev.llmworker.weights;
 
 import static dev.llmworker.weights.QuantisedFolder.MODULE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -14,11 +15,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What is wrong with a quantised matrix is said by name, before anything is loaded.
 class QuantisedRefusalTest {
@@ -93,6 +99,68 @@ class QuantisedRefusalTest {
         folder.config.put("quantization_config", JSON.readTree(config.replace('\'', '"')));
         folder.write(directory);
         assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '!',
+            value = {
+                "(?:^{2000000000}){2000000000} ! repeats what may be empty",
+                "\\b{2000000000} ! repeats what may be empty",
+                "(a{0}){2000000000} ! repeats what may be empty",
+                "(?=a){2000000000} ! repeats what may be empty",
+                "()()\\2{2000000000} ! not supported",
+                "(?x)^ {2000000000} ! not supported",
+                "\\Q\\E{2000000000} ! not supported",
+                "(?:a*)*(?:a*)*(?:a*)*x ! repeats what may be empty",
+                "(?:a*|b*)(?:a*|b*)(?:a*|b*)x ! has several alternatives that may be empty",
+                "(?:|)(?:|)(?:|)x ! has several alternatives that may be empty",
+                "[a-z&&[b]] ! not supported",
+                "a)(b ! not supported",
+            })
+    void aPatternThatMayTakeForEverIsRefused(String pattern, String problem) throws IOException {
+        var folder = QuantisedFolder.AWQ.folder();
+        var config = JSON.createObjectNode()
+                .put("quant_method", "awq")
+                .put("bits", 4)
+                .put("group_size", 4);
+        config.putArray("modules_to_not_convert").add(pattern);
+        folder.config.put("quantization_config", config);
+        folder.write(directory);
+        assertTrue(refusal().contains("has the pattern " + pattern + ", which "), this::refusal);
+        assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                ".*mlp\\.gate$",
+                "(^|.*\\.)lm_head(\\.|$)",
+                "model\\.layers\\.(1|2|3\\d?)\\.(?:q|k|v)_proj",
+                "(?!.*visual)(?<name>[^.]{1,9}\\.)+?[a-z_]++",
+                "(?i).*\\blayers\\.\\d{1,2}\\b",
+            })
+    void aPatternOfNamesIsTaken(String pattern) {
+        assertEquals(Optional.empty(), PatternShape.problem(pattern));
+    }
+
+    @Test
+    void theStepsOfAllPatternsAreCounted() throws IOException {
+        QuantisedFolder.AWQ.folder().write(directory);
+        var patterns = new NamePattern.Patterns(JsonFile.read(directory.resolve("config.json"), 1 << 20), 100);
+        NamePattern plain = patterns.part("lm_head"), other = patterns.expression(".*x");
+        for (var i = 0; i < 5; i++) {
+            assertFalse(plain.matches(MODULE));
+        }
+        var refused = assertThrows(ModelFileException.class, () -> {
+            for (var i = 0; i < 20; i++) {
+                assertFalse(other.matches("model"));
+            }
+        });
+        assertTrue(
+                String.valueOf(refused.getMessage())
+                        .contains("has the pattern .*x, which takes too long on model, as all patterns took 100 steps"),
+                refused.getMessage());
     }
 
     @ParameterizedTest
@@ -199,6 +267,28 @@ class QuantisedRefusalTest {
         bytes[folder.weights.placeOf(MODULE + part) + at] = value;
         Files.write(directory.resolve("model.safetensors"), bytes);
         assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    /// Tools write biases of zeros to all modules, also to those that have none.
+    @ParameterizedTest
+    @CsvSource({"0, 0, false", "0, 1, true", "1, 0, true", "NaN, 0, true"})
+    void biasesOfZerosAreDroppedTogether(float ofQueries, float ofKeys, boolean isKept) throws IOException {
+        var keys = MODULE.replace("q_proj", "k_proj");
+        var folder = new SafetensorsFolder(32, 4, Set.of(MODULE + ".weight", keys + ".weight"));
+        folder.config.put(
+                "quantization_config", Map.of("quant_method", "gptq", "bits", 4, "group_size", 4, "sym", false));
+        for (var module : List.of(MODULE, keys)) {
+            folder.weights.raw(module + ".qweight", "I32", new byte[32], 1, 8);
+            folder.weights.raw(module + ".qzeros", "I32", new byte[8], 2, 1);
+            folder.weights.tensor(module + ".scales", TensorType.F16, new float[16], 2, 8);
+        }
+        folder.weights.tensor(MODULE + ".bias", TensorType.F16, new float[] {0, 0, 0, 0, 0, 0, 0, ofQueries}, 8);
+        folder.weights.tensor(keys + ".bias", TensorType.F32, new float[] {ofKeys, 0, 0, 0, 0, 0, 0, 0}, 8);
+        folder.write(directory);
+        try (var model = StoredModel.open(directory)) {
+            assertEquals(isKept, model.tensors().containsKey("blk.0.attn_q.bias"));
+            assertEquals(isKept, model.tensors().containsKey("blk.0.attn_k.bias"));
+        }
     }
 
     @Test

@@ -78,6 +78,7 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             for (var tensor : model.tensors().values()) {
                 tensor.checkFinite();
             }
+            throw new ModelFileException(model.metadata().file(), "has a scale that float16 cannot hold");
         }
     }
 

@@ -8,6 +8,7 @@ import dev.llmworker.model.loading.MatrixParts;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.Tensor;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.List;
 
@@ -38,28 +39,40 @@ final class TorchEncoder implements Encoder {
     static TorchEncoder of(TorchDecoder decoder, DecoderProgram program, StoredModel model, Pooling pooling)
             throws ModelFileException {
         var config = Architectures.describe(model);
-        var matrices = pooling.scored().isEmpty()
-                ? TensorCheck.projections(model).stream().map(List::of).toList()
-                : List.of(scores(model, config, pooling.scored()));
-        for (var parts : matrices) {
-            for (var part : parts) {
-                part.checkFinite();
+        try (var arena = Arena.ofShared()) {
+            var matrices = pooling.scored().isEmpty()
+                    ? TensorCheck.projections(model).stream().map(List::of).toList()
+                    : List.of(scores(model, config, pooling.scored(), arena));
+            for (var parts : matrices) {
+                for (var part : parts) {
+                    part.checkFinite();
+                }
+                program.putProjection(MatrixParts.of(parts));
             }
-            program.putProjection(MatrixParts.of(parts));
+            var last = matrices.isEmpty() ? List.<Tensor>of() : matrices.getLast();
+            return new TorchEncoder(decoder, program, config, pooling, last);
         }
-        return new TorchEncoder(decoder, program, config, pooling, matrices.isEmpty() ? List.of() : matrices.getLast());
     }
 
     /// The rows of the head that make the logits of some tokens.
-    private static List<Tensor> scores(StoredModel model, ModelConfig config, List<Integer> tokens)
+    ///
+    /// @param arena for a copy of a head in another form than its type's
+    static List<Tensor> scores(StoredModel model, ModelConfig config, List<Integer> tokens, Arena arena)
             throws ModelFileException {
         if (model.tensors().containsKey(TensorCheck.SCORES)) {
-            return List.of(model.tensor(TensorCheck.SCORES));
+            return List.of(unpacked(model.tensor(TensorCheck.SCORES), arena));
         }
-        var head = model.tensor(model.tensors().containsKey(HEAD) ? HEAD : EMBEDDING);
+        var head = unpacked(model.tensor(model.tensors().containsKey(HEAD) ? HEAD : EMBEDDING), arena);
         return tokens.stream()
                 .map(token -> head.slice(token, config.hidden(), config.vocabulary()))
                 .toList();
+    }
+
+    private static Tensor unpacked(Tensor tensor, Arena arena) throws ModelFileException {
+        if (tensor.packed() != null) {
+            tensor.checkFinite();
+        }
+        return tensor.inBlocks(arena);
     }
 
     @Override

@@ -20,6 +20,11 @@ public record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena aren
 
     private static final String GATE_UP_TRANSPOSED = "ffn_gate_up_exps_transposed";
 
+    /// Whether a tensor has the matrices of all experts.
+    static boolean isOfAll(String name) {
+        return name.contains("_exps") && name.endsWith(".weight");
+    }
+
     /// The parts of the matrix whose rows are first gates, then values.
     public List<Tensor> gateUp(int expert) throws ModelFileException {
         if (tensors.transposedExperts()) {

@@ -58,6 +58,11 @@ public record HeldType(
                 type, tensors, weights, held, perWeight(matrix, bytes), isMuch ? best : null, isMuch ? least : 0);
     }
 
+    /// Of a type that a step reads too little of for another one to matter.
+    HeldType withoutFaster() {
+        return new HeldType(type, tensors, weights, held, bytesPerWeight, null, 0);
+    }
+
     /// What a step reads of a matrix, in bytes.
     interface Reading {
         long bytes(Tensor matrix);

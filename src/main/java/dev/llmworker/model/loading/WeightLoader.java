@@ -17,6 +17,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -35,6 +36,10 @@ import org.jspecify.annotations.Nullable;
 public final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
+    private static final String ROUTER = "ffn_gate_inp.weight";
+    /// Another type for a smaller part of what a step reads would not make it notably faster.
+    private static final double LEAST_SHARE = 0.05;
+
     private static final Pattern LAYER = Pattern.compile("blk\\.(\\d{1,9})\\.");
     /// The layer of what belongs to none: the last matrix, which makes logits, and others.
     private static final int MODEL = -1;
@@ -217,17 +222,18 @@ public final class WeightLoader {
                 entries.stream().mapToLong(entry -> entry.getValue().elements()).sum();
         var type = entries.getFirst().getValue().type();
         var matrix = entries.stream()
-                .filter(entry -> entry.getValue().rows() > 1 && isRead(entry.getKey()))
+                .filter(entry -> isMatrix(entry) && isRead(entry.getKey()))
                 .map(Map.Entry::getValue)
                 .max(Comparator.comparing(Tensor::elements));
         if (matrix.isPresent()) {
             var few = program.fewRows(List.of(matrix.get()), this.weights);
             var many = program.manyRows(few, this.weights, copyFits);
-            return HeldType.of(entries.size(), weights, matrix.get(), few, many, dense(), this::bytesRead);
+            var held = HeldType.of(entries.size(), weights, matrix.get(), few, many, dense(), this::bytesRead);
+            return stepBytes(entries) >= LEAST_SHARE * stepBytes() ? held : held.withoutFaster();
         }
         var embedding = entries.stream()
+                .filter(WeightLoader::isMatrix)
                 .map(Map.Entry::getValue)
-                .filter(tensor -> tensor.rows() > 1)
                 .findFirst();
         if (embedding.isPresent()) {
             var bytes = (double) program.embeddingBytes(embedding.get(), dense())
@@ -235,6 +241,12 @@ public final class WeightLoader {
             return HeldType.of(type, entries.size(), weights, "an embedding", bytes);
         }
         return HeldType.of(type, entries.size(), weights, Precision.FP32.inLowerCase(), Precision.FP32.bytes());
+    }
+
+    /// Whether a tensor is a matrix that can be quantised. Tools quantise no router.
+    private static boolean isMatrix(Map.Entry<String, Tensor> entry) {
+        var name = entry.getKey();
+        return entry.getValue().rows() > 1 && !name.endsWith(ROUTER) && !TensorCheck.isNeverQuantised(name);
     }
 
     private long bytesRead(Tensor matrix) {
@@ -248,8 +260,12 @@ public final class WeightLoader {
 
     /// What a step of one row reads of the matrices, in bytes.
     public long stepBytes() {
+        return stepBytes(model.tensors().entrySet());
+    }
+
+    private long stepBytes(Collection<Map.Entry<String, Tensor>> entries) {
         var bytes = 0L;
-        for (var entry : model.tensors().entrySet()) {
+        for (var entry : entries) {
             var name = entry.getKey();
             if (isRead(name) && entry.getValue().rows() > 1) {
                 bytes += (long) (bytesRead(entry.getValue()) * LayerTensors.shareUsed(name, config));
@@ -376,9 +392,11 @@ public final class WeightLoader {
         if (experts.sharedWidth() > 0) {
             putShared(layer, experts, tensors);
         }
-        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
+        putMatrix(layer, "router", tensor(tensors, ROUTER));
+        var arePacked = checkPacked(tensors);
         for (var expert = 0; expert < experts.count(); expert++) {
-            try (var arena = Arena.ofConfined()) {
+            // Several threads write packed ones. A shared arena is dear to close.
+            try (var arena = arePacked ? Arena.ofShared() : Arena.ofConfined()) {
                 var matrices = new ExpertMatrices(model, tensors, arena);
                 putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
                 putMatrix(layer, "down", matrices.down(expert));
@@ -391,6 +409,21 @@ public final class WeightLoader {
             }
             putVectors(layer, "down_bias", tensors, "ffn_down_exps.bias");
         }
+    }
+
+    /// Checks the tensors of all experts that the file has in another form than their type's.
+    ///
+    /// @return whether there are some
+    private boolean checkPacked(LayerTensors tensors) throws ModelFileException, InterruptedException {
+        var arePacked = false;
+        for (var name : tensors.shapes().keySet()) {
+            var found = ExpertMatrices.isOfAll(name) ? model.tensors().get(name) : null;
+            if (found != null && found.packed() != null) {
+                check(found);
+                arePacked = true;
+            }
+        }
+        return arePacked;
     }
 
     private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException, InterruptedException {

@@ -14,6 +14,10 @@ public final class FiniteCheck {
     private static final int EXPONENT_BIAS = 127;
 
     private static final int MOST_EXPONENT = 12;
+    /// Programs hold the scales of parts of a block, and what the lowest quant stands for, as float16.
+    private static final float MOST = 65504;
+
+    private static final int WITHOUT_SIGN = 0x7FFF;
     /// In a block of IQ1_M, the last 4 bits of these 2 bytes each are a quarter of the scale, the lowest first.
     private static final int QUARTERS_AT = 48;
 
@@ -39,11 +43,12 @@ public final class FiniteCheck {
     private static Optional<String> scales(Tensor tensor) {
         var data = tensor.data();
         var type = tensor.type();
+        var most = most(type);
         for (var scale = 0; scale < type.blockScales(); scale++) {
             var first = type.scalesAt() + (long) scale * Short.BYTES;
             for (var at = first; at < data.byteSize(); at += type.blockBytes()) {
                 var scale16 = data.get(ValueType.SHORT, at);
-                if ((scale16 & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
+                if ((scale16 & WITHOUT_SIGN) > most) {
                     return Optional.of(scaleProblem(scale16, at / type.blockBytes()));
                 }
             }
@@ -54,13 +59,14 @@ public final class FiniteCheck {
     private static Optional<String> quarters(Tensor tensor) {
         var data = tensor.data();
         var bytes = tensor.type().blockBytes();
+        var most = most(tensor.type());
         for (var block = 0L; block < data.byteSize() / bytes; block++) {
             var scale = 0;
             for (var i = 0; i < 4; i++) {
                 var two = data.get(ValueType.SHORT, block * bytes + QUARTERS_AT + (long) i * Short.BYTES);
                 scale |= (two >> 12 & 15) << 4 * i;
             }
-            if ((scale & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
+            if ((scale & WITHOUT_SIGN) > most) {
                 return Optional.of(scaleProblem((short) scale, block));
             }
         }
@@ -68,7 +74,31 @@ public final class FiniteCheck {
     }
 
     private static String scaleProblem(short scale, long block) {
-        return "has a scale of " + Float.float16ToFloat(scale) + " in block " + block;
+        var value = Float.float16ToFloat(scale);
+        return "has a scale of " + value + " in block " + block
+                + (Float.isFinite(value) ? ", with which numbers may be above " + MOST : "");
+    }
+
+    /// The bits of the largest scale that keeps all that is made of it in float16. No model has such large weights.
+    static int most(TensorType type) {
+        var bits = Float.floatToFloat16(MOST / largestFactor(type));
+        return Float.float16ToFloat(bits) * largestFactor(type) > MOST ? bits - 1 : bits;
+    }
+
+    private static float largestFactor(TensorType type) {
+        return switch (type) {
+            case Q4_0 -> 8;
+            case Q5_0 -> 16;
+            case Q2_K -> 15;
+            case Q3_K, IQ4_XS -> 32;
+            case Q4_K, Q5_K -> 63;
+            case Q6_K -> 128;
+            case IQ3_S -> 31;
+            case IQ3_XXS -> 7.75f;
+            case IQ2_XXS, IQ2_XS, IQ2_S -> 3.875f;
+            case IQ1_S, IQ1_M -> 1.875f;
+            default -> 1;
+        };
     }
 
     /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.

@@ -2,14 +2,17 @@ package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.SafetensorsFile;
+import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
@@ -111,6 +114,31 @@ class GoldenQuantisedTest {
                 var decoder = TorchDecoder.load(model, options, _ -> {})) {
             assertTrue(decoder.description().weightFormat().startsWith("native"));
             assertGolden(golden, decoder, GoldenSafetensorsTest.NATIVE_TOLERANCE);
+        }
+    }
+
+    /// A reranker takes rows of the head.
+    @Test
+    void rowsOfAQuantisedHeadAreTaken() throws Exception {
+        var folder = new SafetensorsFolder();
+        folder.config.put("tie_word_embeddings", false);
+        folder.config.put("quantization_config", Map.of("quant_method", "fbgemm_fp8"));
+        var codes = new byte[32 * 8];
+        for (var i = 0; i < codes.length; i++) {
+            codes[i] = (byte) (i % 127);
+        }
+        folder.weights.raw("lm_head.weight", "F8_E4M3", codes, 32, 8);
+        folder.weights.tensor("lm_head.weight_scale", TensorType.F32, new float[] {1}, 1);
+        folder.write(directory);
+        try (var model = StoredModel.open(directory);
+                var arena = Arena.ofShared()) {
+            var head = model.tensor("output.weight");
+            assertNotNull(head.packed());
+            var whole = head.inBlocks(arena).data();
+            var rows = TorchEncoder.scores(model, Architectures.describe(model), List.of(1, 31), arena);
+            var bytes = whole.byteSize() / 32;
+            assertEquals(-1, rows.getFirst().data().mismatch(whole.asSlice(bytes, bytes)));
+            assertEquals(-1, rows.getLast().data().mismatch(whole.asSlice(31 * bytes)));
         }
     }
 

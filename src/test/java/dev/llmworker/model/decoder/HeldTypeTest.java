@@ -12,6 +12,7 @@ import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,8 +43,22 @@ class HeldTypeTest {
         assertTrue(held.getFirst().endsWith("held as fp32: 4.00 bytes each"), held.toString());
     }
 
+    /// One small matrix of another type.
+    @Test
+    void nothingIsFasterForWhatAStepHardlyReads() throws Exception {
+        MachineNeeds.nativeLibrary();
+        var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, 1, 64, 1, "cpu", false).with(Kernels.NATIVE);
+        var held = held(options, name -> name.equals("blk.0.attn_k.weight") ? TensorType.Q8_0 : TensorType.Q3_K);
+        var small = held.stream().filter(text -> text.startsWith("Q8_0")).findFirst();
+        assertTrue(small.orElseThrow().endsWith("1.06 bytes each"), held.toString());
+    }
+
     private List<String> held(DecoderOptions options) throws Exception {
-        var tiny = TinyLlama.mixed(HeldTypeTest::type, new Random(7));
+        return held(options, HeldTypeTest::type);
+    }
+
+    private List<String> held(DecoderOptions options, Function<String, TensorType> types) throws Exception {
+        var tiny = TinyLlama.mixed(types, new Random(7));
         try (var model = Gguf.open(tiny.file.write(directory.resolve("tiny.gguf")))) {
             return ModelSummary.of(model, options).held().stream()
                     .map(HeldType::toString)

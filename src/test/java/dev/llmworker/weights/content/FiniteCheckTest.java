@@ -123,7 +123,7 @@ class FiniteCheckTest {
             // The lowest bits of its scale come first.
             case IQ1_M -> new byte[56];
             case MXFP4 -> new byte[] {(byte) (127 + 12)};
-            default -> new byte[] {-1, 0x7B, -1, -5};
+            default -> halves(FiniteCheck.most(type), FiniteCheck.most(type) | 0x8000);
         };
         var data = new byte[4 * type.blockBytes()];
         for (var block = 0; block < data.length; block += type.blockBytes()) {
@@ -135,6 +135,27 @@ class FiniteCheckTest {
         try (var gguf = open(type, data, 4L * type.blockElements())) {
             assertDoesNotThrow(() -> gguf.tensor("w").checkFinite());
         }
+    }
+
+    private static byte[] halves(int first, int second) {
+        return new byte[] {(byte) first, (byte) (first >> 8), (byte) second, (byte) (second >> 8)};
+    }
+
+    /// The least scale of each type that is too large: programs multiply it with others.
+    @ParameterizedTest
+    @CsvSource({
+        "Q4_0, 8192", "Q4_1, Infinity", "Q5_0, 4096", "Q2_K, 4368", "Q3_K, 2048", "Q4_K, 1040", "Q5_K, 1040",
+        "Q6_K, 512", "IQ4_XS, 2048", "IQ3_S, 2114", "IQ3_XXS, 8456", "IQ2_XXS, 16912", "IQ2_XS, 16912", "IQ2_S, 16912",
+        "IQ1_S, 34944", "IQ4_NL, Infinity", "TQ2_0, Infinity"
+    })
+    void aScaleWhoseProductsAreInfiniteInFloat16IsRefused(TensorType type, float scale) throws IOException {
+        var data = new byte[type.blockBytes()];
+        var bits = Float.floatToFloat16(scale);
+        data[type.scalesAt()] = (byte) bits;
+        data[type.scalesAt() + 1] = (byte) (bits >> 8);
+        var problem = Float.isFinite(scale) ? ", with which numbers may be above 65504.0" : "";
+        assertRefused("has a scale of " + scale + " in block 0" + problem, type, data, type.blockElements());
+        assertEquals(bits - 1, FiniteCheck.most(type));
     }
 
     /// Zeros but for one figure, given in hexadecimal.
