@@ -316,16 +316,33 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     @Override
     public Answer<VectorEvent> vectors(List<int[]> texts) {
         var current = ready();
-        var batches = Objects.requireNonNull(current.texts, "the model makes no vectors");
+        var batches = batches(current);
         var request = new TextRequest(texts, limits.timeout().toNanos(), clock, _ -> throughput.ended());
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!batches.offer(request)) {
-                throw refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
+                throw refusal(batches, current);
             }
             present.keep();
             return request;
         }
+    }
+
+    @Override
+    public void checkAccepts() {
+        var current = ready();
+        var batches = batches(current);
+        if (!batches.hasRoom()) {
+            throw refusal(batches, current);
+        }
+    }
+
+    private static TextBatches batches(Loaded current) {
+        return Objects.requireNonNull(current.texts, "the model makes no vectors");
+    }
+
+    private RefusedException refusal(TextBatches batches, Loaded current) {
+        return refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
     }
 
     private static int slots(Loaded current) {

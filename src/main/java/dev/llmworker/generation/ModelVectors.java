@@ -10,6 +10,11 @@ public interface ModelVectors {
     /// @throws RefusedException if the model is not loaded, or is served for another task
     void checkServes(Task task);
 
+    /// Whether [#vectors] would accept texts now, so that none are encoded in vain.
+    ///
+    /// @throws RefusedException as [#vectors] would
+    void checkAccepts();
+
     /// Values of a vector.
     int dimensions();
 

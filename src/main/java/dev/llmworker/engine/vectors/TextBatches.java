@@ -118,14 +118,19 @@ public final class TextBatches implements Work {
 
     /// @return false if there are too many requests, or if it is shut
     public synchronized boolean offer(TextRequest request) {
-        present.removeIf(TextRequest::hasEnded);
-        if (shut || present.size() >= limit + slots) {
+        if (!hasRoom()) {
             return false;
         }
         present.add(request);
         turns.add(request);
         notifyAll();
         return true;
+    }
+
+    /// Whether a request would be taken now.
+    public synchronized boolean hasRoom() {
+        present.removeIf(TextRequest::hasEnded);
+        return !shut && present.size() < limit + slots;
     }
 
     /// How many requests wait for their first text to begin.

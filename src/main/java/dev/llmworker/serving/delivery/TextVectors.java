@@ -82,13 +82,18 @@ public final class TextVectors {
     ///
     /// @param dimensions how many values of each are kept
     public Embeddings embeddings(ModelVectors model, List<Input> inputs, int dimensions, Exchange exchange) {
-        try (var held = generations.hold()) {
+        try (var held = generations.hold();
+                var kept = generations.hold()) {
             var texts = new ArrayList<int[]>(inputs.size());
-            for (var input : inputs) {
-                add(texts, model, input.name(), tokens(model, input, Client.of(exchange)), held);
-            }
-            generations.holdUntilSent((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
-            var vectors = vectors(model, texts, "embeddings", exchange);
+            Supplier<List<int[]>> encoding = () -> {
+                kept.take((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE);
+                for (var input : inputs) {
+                    add(texts, model, input.name(), tokens(model, input, Client.of(exchange)), held);
+                }
+                return texts;
+            };
+            var vectors = vectors(model, inputs.size(), encoding, ExpectedTokens.of(inputs), "embeddings", exchange);
+            kept.keepUntilSent(exchange);
             return new Embeddings(
                     vectors.stream()
                             .map(vector -> normalised(vector, dimensions))
@@ -107,27 +112,45 @@ public final class TextVectors {
             String name,
             List<String> documents,
             Exchange exchange) {
-        try (var held = generations.hold()) {
-            var client = Client.of(exchange);
+        try (var held = generations.hold();
+                var kept = generations.hold()) {
             var texts = new ArrayList<int[]>(documents.size());
-            var asked = encoded(() -> model.encodeQuery(instruction, query), client);
-            for (var i = 0; i < documents.size(); i++) {
-                var document = documents.get(i);
-                var called = name + "[" + i + "]";
-                var rest = encoded(() -> model.encodeDocument(called, document), client);
-                var whole = new int[asked.length + rest.length];
-                System.arraycopy(asked, 0, whole, 0, asked.length);
-                System.arraycopy(rest, 0, whole, asked.length, rest.length);
-                add(texts, model, "query and " + called, whole, held);
-            }
-            generations.holdUntilSent(texts.size() * BYTES_PER_SCORE, exchange);
-            var scores = new ArrayList<Score>(texts.size());
-            for (var logits : vectors(model, texts, "rerank", exchange)) {
+            Supplier<List<int[]>> encoding = () -> {
+                kept.take(documents.size() * BYTES_PER_SCORE);
+                addQuestions(texts, model, instruction, query, name, documents, Client.of(exchange), held);
+                return texts;
+            };
+            var expected = ExpectedTokens.of(instruction + query, documents);
+            var scores = new ArrayList<Score>(documents.size());
+            for (var logits : vectors(model, documents.size(), encoding, expected, "rerank", exchange)) {
                 // The probability of yes, of yes and no.
                 scores.add(new Score(scores.size(), 1 / (1 + Math.exp((double) logits[1] - logits[0]))));
             }
+            kept.keepUntilSent(exchange);
             scores.sort((a, b) -> Double.compare(b.score, a.score));
             return new Ranking(scores, count(texts));
+        }
+    }
+
+    /// Adds the question whether a document answers the query, for each document.
+    private void addQuestions(
+            List<int[]> texts,
+            ModelVectors model,
+            String instruction,
+            String query,
+            String name,
+            List<String> documents,
+            Client client,
+            Generations.Held held) {
+        var asked = encoded(() -> model.encodeQuery(instruction, query), client);
+        for (var i = 0; i < documents.size(); i++) {
+            var document = documents.get(i);
+            var called = name + "[" + i + "]";
+            var rest = encoded(() -> model.encodeDocument(called, document), client);
+            var whole = new int[asked.length + rest.length];
+            System.arraycopy(asked, 0, whole, 0, asked.length);
+            System.arraycopy(rest, 0, whole, asked.length, rest.length);
+            add(texts, model, "query and " + called, whole, held);
         }
     }
 
@@ -192,10 +215,16 @@ public final class TextVectors {
     }
 
     /// The vectors in the order of their texts.
-    private List<float[]> vectors(ModelVectors model, List<int[]> texts, String operation, Exchange exchange) {
-        var found = new float[texts.size()][];
+    private List<float[]> vectors(
+            ModelVectors model,
+            int count,
+            Supplier<List<int[]>> encoding,
+            ExpectedTokens expected,
+            String operation,
+            Exchange exchange) {
+        var found = new float[count][];
         var caller = Caller.of(exchange);
-        var ending = generations.vectors(model, texts, operation, caller, new Generations.VectorReader() {
+        var ending = generations.vectors(model, encoding, expected, operation, caller, new Generations.VectorReader() {
             @Override
             public boolean vector(VectorEvent.Vector vector) {
                 found[vector.index()] = vector.values();
