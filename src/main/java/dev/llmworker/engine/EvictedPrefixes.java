@@ -222,6 +222,18 @@ final class EvictedPrefixes implements AutoCloseable {
         }
     }
 
+    /// As [#evict], if only what a slot has behind its first positions is about to be overwritten.
+    ///
+    /// @param stay how many positions stay
+    void evictBehind(PrefixCache.Past past, int slot, int stay, boolean beside) {
+        int lost = past.length() - stay;
+        var copy = copyFor(past, slot);
+        int uncopied = past.length() - (copy == null ? 0 : copy.length);
+        if (lost >= PrefixCache.LEAST_TOKENS && uncopied > 0 && isWorth(lost, 2 * bytes(uncopied))) {
+            evict(past, slot, beside);
+        }
+    }
+
     /// Copies the next piece of a slot's prefix.
     ///
     /// @param drops whether older copies are dropped if there is no room

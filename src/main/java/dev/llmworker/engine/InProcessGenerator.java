@@ -261,8 +261,8 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         return encodedHere(encoding);
     }
 
-    private static Future<int[]> encodedHere(Callable<int[]> encoding) {
-        var here = new FutureTask<>(encoding);
+    private static <T> Future<T> encodedHere(Callable<T> encoding) {
+        var here = new FutureTask<T>(encoding);
         here.run();
         return here;
     }
@@ -288,25 +288,23 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
-    public Future<int[]> encodeText(String name, String text) {
-        var admissions = readyFor(Task.EMBED).admissions;
-        return encoded(text.length(), () -> admissions.textTokens(name, text));
-    }
-
-    @Override
-    public Future<int[]> encodeQuery(String instruction, String query) {
-        var admissions = readyFor(Task.RERANK).admissions;
-        return encoded(instruction.length() + query.length(), () -> admissions.queryTokens(instruction, query));
-    }
-
-    @Override
-    public Future<int[]> encodeDocument(String name, String document) {
-        var admissions = readyFor(Task.RERANK).admissions;
-        return encoded(document.length(), () -> admissions.documentTokens(name, document));
-    }
-
-    private Future<int[]> encoded(int characters, Callable<int[]> encoding) {
+    public <T> Future<T> encode(long characters, Callable<T> encoding) {
         return LongPrompts.isLong(characters) ? longPrompts.submit(encoding) : encodedHere(encoding);
+    }
+
+    @Override
+    public int[] encodeText(String name, String text) {
+        return readyFor(Task.EMBED).admissions.textTokens(name, text);
+    }
+
+    @Override
+    public int[] encodeQuery(String instruction, String query) {
+        return readyFor(Task.RERANK).admissions.queryTokens(instruction, query);
+    }
+
+    @Override
+    public int[] encodeDocument(String name, String document) {
+        return readyFor(Task.RERANK).admissions.documentTokens(name, document);
     }
 
     private static Encoder encoder(Loaded current) {
@@ -316,16 +314,33 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     @Override
     public Answer<VectorEvent> vectors(List<int[]> texts) {
         var current = ready();
-        var batches = Objects.requireNonNull(current.texts, "the model makes no vectors");
+        var batches = batches(current);
         var request = new TextRequest(texts, limits.timeout().toNanos(), clock, _ -> throughput.ended());
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!batches.offer(request)) {
-                throw refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
+                throw refusal(batches, current);
             }
             present.keep();
             return request;
         }
+    }
+
+    @Override
+    public void checkAccepts() {
+        var current = ready();
+        var batches = batches(current);
+        if (!batches.hasRoom()) {
+            throw refusal(batches, current);
+        }
+    }
+
+    private static TextBatches batches(Loaded current) {
+        return Objects.requireNonNull(current.texts, "the model makes no vectors");
+    }
+
+    private RefusedException refusal(TextBatches batches, Loaded current) {
+        return refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
     }
 
     private static int slots(Loaded current) {

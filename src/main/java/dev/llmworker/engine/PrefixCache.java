@@ -128,13 +128,16 @@ final class PrefixCache {
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         var past = pasts[source];
         boolean isOthers = past != null && past.hold != sequence.hold() && isHeld(source);
-        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt. A copy would
-        // cost a held prefix if nothing else could be evicted.
+        // Nothing is lost if the prompt continues the whole cached prefix, and little if it repeats an earlier prompt.
+        // Another slot would cost a held prefix if nothing else could be evicted.
         boolean takeOver = owners[source] == null
                 && !isOthers
                 && (matched == held(source).length
                         || matched == sequence.promptLength() - 1
                         || !canEvictUnheld(rows, source));
+        if (takeOver && evicted != null) {
+            evicted.evictBehind(held(source), source, matched, rows > 0);
+        }
         int slot = takeOver ? source : vacate(rows, source);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : Arrays.asList(pasts).indexOf(past);

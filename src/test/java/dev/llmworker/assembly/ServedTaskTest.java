@@ -109,9 +109,9 @@ class ServedTaskTest {
             model.checkServes(Task.EMBED);
             assertEquals(576, model.dimensions());
             var texts = List.of(
-                    model.encodeText("input", "Tell me about load balancing").get(),
-                    model.encodeText("input", "A long text. ".repeat(60)).get(),
-                    model.encodeText("input", "Apples").get());
+                    model.encodeText("input", "Tell me about load balancing"),
+                    model.encodeText("input", "A long text. ".repeat(60)),
+                    model.encodeText("input", "Apples"));
             var together = vectors(model, texts);
             for (var i = 0; i < texts.size(); i++) {
                 assertArrayEquals(vectors(model, List.of(texts.get(i)))[0], together[i]);

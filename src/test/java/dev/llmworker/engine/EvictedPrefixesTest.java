@@ -342,4 +342,30 @@ class EvictedPrefixesTest {
         assertEquals(0, reusedOf(prompt));
         assertTrue(decoder.pieces <= 1, decoder.pieces + " pieces");
     }
+
+    @Test
+    void aPrefixWhoseOnlySlotIsTakenOverComesBack() {
+        decoder = new FakeDecoder(1, CONTEXT);
+        decoder.rowsAreIndependent = true;
+        decoder.work = nanos -> nowNanos += nanos;
+        scheduler = scheduler(AMPLE);
+        var first = ids(600);
+        var second = ids(100);
+        System.arraycopy(first, 0, second, 0, 20);
+        // The second waits when the first ends, so that there is no time to copy the first before.
+        submit(first, ANSWER, "");
+        var other = submit(second, ANSWER, "");
+        runToTheEnd();
+        assertText(second, ANSWER, other);
+        assertEquals(20, other.reused());
+        assertEquals(599, reusedOf(first));
+    }
+
+    @Test
+    void theEndOfAConversationIsNotLostToItsBeginning() {
+        var prompt = ids(600);
+        reusedOf(prompt);
+        assertEquals(200, reusedOf(Arrays.copyOf(prompt, 201)));
+        assertEquals(599, reusedOf(prompt));
+    }
 }

@@ -21,7 +21,8 @@ import org.slf4j.LoggerFactory;
 /// takes at once.
 ///
 /// - Requests take turns: each gives one text at a time, so a request of a thousand texts does not hold up one of one.
-/// - A text that is longer than a step runs in several, and keeps its slot in between. Others run beside it.
+/// - A text that is longer than a step runs in several, and keeps its slot in between. One such text runs at a time. It
+///   takes half of each step, and what the shorter texts beside it leave. With one slot, others wait for its end.
 ///
 /// Threading: any thread offers; only the engine thread steps.
 public final class TextBatches implements Work {
@@ -118,14 +119,19 @@ public final class TextBatches implements Work {
 
     /// @return false if there are too many requests, or if it is shut
     public synchronized boolean offer(TextRequest request) {
-        present.removeIf(TextRequest::hasEnded);
-        if (shut || present.size() >= limit + slots) {
+        if (!hasRoom()) {
             return false;
         }
         present.add(request);
         turns.add(request);
         notifyAll();
         return true;
+    }
+
+    /// Whether a request would be taken now.
+    public synchronized boolean hasRoom() {
+        present.removeIf(TextRequest::hasEnded);
+        return !shut && present.size() < limit + slots;
     }
 
     /// How many requests wait for their first text to begin.
@@ -204,14 +210,36 @@ public final class TextBatches implements Work {
         return true;
     }
 
+    private boolean isLong(int[] ids) {
+        return ids.length > encoder.stepTokens() && !encoder.takesWholeTexts();
+    }
+
+    /// How many tokens of a text the next step should have.
+    private int share(Running text) {
+        return isLong(text.ids) ? Math.min(text.left(), Math.ceilDiv(encoder.stepTokens(), 2)) : text.left();
+    }
+
+    /// Takes the request whose turn it is. Until a long text ends, requests with another one next keep their turns.
+    private @Nullable TextRequest pollTurn() {
+        var longRuns = running.stream().anyMatch(text -> text.left() > share(text));
+        for (var turn = turns.iterator(); turn.hasNext(); ) {
+            var request = turn.next();
+            if (!longRuns || !isLong(request.next())) {
+                turn.remove();
+                return request;
+            }
+        }
+        return null;
+    }
+
     /// Takes as many texts as a step has room for.
     private void begin() {
-        var tokens = running.stream().mapToLong(Running::left).sum();
+        var tokens = running.stream().mapToLong(this::share).sum();
         while (running.size() < slots && tokens < encoder.stepTokens()) {
             TextRequest request;
             int index;
             synchronized (this) {
-                request = turns.poll();
+                request = pollTurn();
                 if (request == null) {
                     return;
                 }
@@ -223,26 +251,43 @@ public final class TextBatches implements Work {
             var text = new Running(request, index, taken.nextClearBit(0));
             taken.set(text.slot);
             running.add(text);
-            tokens += text.ids.length;
+            tokens += share(text);
         }
     }
 
     private void run() {
+        var tokens = shares();
         var parts = new ArrayList<PromptPart>();
         var texts = new ArrayList<Running>();
-        var room = encoder.stepTokens();
-        for (var text : running) {
-            var tokens = Math.min(text.left(), room);
-            if (tokens > 0 && (tokens == text.left() || !encoder.takesWholeTexts())) {
-                parts.add(text.next(tokens));
-                texts.add(text);
-                room -= tokens;
+        for (var i = 0; i < tokens.length; i++) {
+            if (tokens[i] > 0) {
+                parts.add(running.get(i).next(tokens[i]));
+                texts.add(running.get(i));
             }
         }
         if (!parts.isEmpty()) {
             encode(texts, parts);
         }
         give(running.stream().filter(Running::isRead).toList());
+    }
+
+    /// How many tokens of each running text the next step has. A long text gets what the others leave.
+    private int[] shares() {
+        var tokens = new int[running.size()];
+        var room = encoder.stepTokens();
+        for (var i = 0; i < tokens.length; i++) {
+            var share = share(running.get(i));
+            tokens[i] = share > room && encoder.takesWholeTexts() ? 0 : Math.min(share, room);
+            room -= tokens[i];
+        }
+        for (var i = 0; i < tokens.length && room > 0; i++) {
+            if (isLong(running.get(i).ids)) {
+                var more = Math.min(running.get(i).left() - tokens[i], room);
+                tokens[i] += more;
+                room -= more;
+            }
+        }
+        return tokens;
     }
 
     private void encode(List<Running> texts, List<PromptPart> parts) {

@@ -52,6 +52,11 @@ public final class TextRequest implements Answer<VectorEvent> {
         return begun > 0;
     }
 
+    /// The text that the next [#begin] is about.
+    int[] next() {
+        return texts.get(begun);
+    }
+
     /// The number of the next text, which begins now.
     int begin() {
         if (begun == 0) {

@@ -117,7 +117,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
         port.slowSenders().upgraded(routing.request().connection());
         StrictFrames.install(
                 routing.request().connection(),
-                socket,
+                connection::refuse,
                 HttpPort.MAX_MESSAGE_BYTES,
                 connection.keepAlive(),
                 port.memory());
@@ -125,7 +125,11 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         var messages = new MessageAssembler(
-                socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive(), port.memory(), (message, memory) -> {
+                connection::refuse,
+                HttpPort.MAX_MESSAGE_BYTES,
+                connection.keepAlive(),
+                port.memory(),
+                (message, memory) -> {
                     connection.arrived(memory);
                     onMessage(key, message, remote, routing);
                 });

@@ -3,7 +3,6 @@ package dev.llmworker.serving.connection;
 import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
-import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.http.WebSocketFrame;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -24,7 +23,7 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
     /// A text as Java has it can take two bytes for each that was sent.
     private static final long BYTES_PER_BYTE = 2;
 
-    private final ServerWebSocket socket;
+    private final StrictFrames.Closing closing;
     private final int maxMessageBytes;
     private final KeepAlive keepAlive;
     private final MemoryBudget budget;
@@ -35,12 +34,12 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
     /// @param budget has room for each message, or the connection is closed with 1013
     /// @param messages takes each message, a `String` or a `byte[]` if it was sent as binary, and its memory
     public MessageAssembler(
-            ServerWebSocket socket,
+            StrictFrames.Closing closing,
             int maxMessageBytes,
             KeepAlive keepAlive,
             MemoryBudget budget,
             BiConsumer<Object, MemoryBudget.Lease> messages) {
-        this.socket = socket;
+        this.closing = closing;
         this.keepAlive = keepAlive;
         this.maxMessageBytes = maxMessageBytes;
         this.budget = budget;
@@ -98,7 +97,7 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
 
     private void refuse(short code, String reason) {
         forget();
-        socket.close(code, reason);
+        closing.close(code, reason);
     }
 
     /// The frames of a message so far. Text is decoded frame by frame; a character may lie across two.

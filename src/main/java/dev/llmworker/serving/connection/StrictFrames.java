@@ -10,8 +10,8 @@ import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import io.vertx.core.Future;
 import io.vertx.core.http.HttpConnection;
-import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.http.impl.Http1xServerConnection;
 import java.util.List;
 
@@ -23,20 +23,26 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     private static final String DECODER = "wsdecoder";
     private static final int APPLICATION_END = 5000;
 
-    private final ServerWebSocket socket;
+    private final Closing closing;
     private final KeepAlive keepAlive;
     /// Of the part of a frame that is there.
     private final MemoryBudget.Lease memory;
     private boolean refused;
 
-    StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive, MemoryBudget budget) {
+    /// Closes a connection after the frames that are sent already.
+    public interface Closing {
+        /// @return when the frame that closes is written
+        Future<Void> close(short code, String reason);
+    }
+
+    StrictFrames(Closing closing, int maxFrameBytes, KeepAlive keepAlive, MemoryBudget budget) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
                 // Whole messages are checked: a character may lie across two frames.
                 .withUTF8Validator(false)
                 .build());
-        this.socket = socket;
+        this.closing = closing;
         this.keepAlive = keepAlive;
         memory = budget.lease();
     }
@@ -44,7 +50,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
     public static void install(
             HttpConnection connection,
-            ServerWebSocket socket,
+            Closing closing,
             int maxFrameBytes,
             KeepAlive keepAlive,
             MemoryBudget budget) {
@@ -52,7 +58,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
                 && http.channel().pipeline().get(DECODER) != null) {
             http.channel()
                     .pipeline()
-                    .replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, keepAlive, budget));
+                    .replace(DECODER, DECODER, new StrictFrames(closing, maxFrameBytes, keepAlive, budget));
         }
     }
 
@@ -103,7 +109,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     private void refuse(ChannelHandlerContext ctx, WebSocketCloseStatus status, String reason) {
         refused = true;
         memory.close();
-        socket.close((short) status.code(), reason).onComplete(_ -> {
+        closing.close((short) status.code(), reason).onComplete(_ -> {
             if (ctx.channel() instanceof DuplexChannel channel) {
                 channel.shutdownOutput();
             }

@@ -5,6 +5,7 @@ import dev.llmworker.serving.access.ApiKey;
 import dev.llmworker.serving.connection.ConnectionPrompts.PromptRun;
 import dev.llmworker.serving.memory.MemoryBudget;
 import io.netty.channel.ChannelHandlerContext;
+import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
 import java.util.concurrent.Executor;
@@ -235,6 +236,14 @@ public final class WebSocketConnection {
         departure.happen(() -> onEventLoop(() -> socket.close((short) code, reason)));
     }
 
+    /// As [#close], for what the client sent wrong. Called on the event loop.
+    ///
+    /// @return when the frame that closes is written
+    public Future<Void> refuse(short code, String reason) {
+        frames.write();
+        return socket.close(code, reason);
+    }
+
     public boolean isClosed() {
         return departure.isOver();
     }
@@ -253,8 +262,11 @@ public final class WebSocketConnection {
     public void onEventLoop(Runnable task) {
         eventLoop.execute(() -> {
             // Another thread may have added frames, and not have asked for their writing yet.
-            frames.write();
-            task.run();
+            try {
+                frames.write();
+            } finally {
+                task.run();
+            }
         });
     }
 }

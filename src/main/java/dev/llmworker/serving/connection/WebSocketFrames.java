@@ -3,16 +3,17 @@ package dev.llmworker.serving.connection;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.util.ReferenceCountUtil;
 import io.vertx.core.http.ServerWebSocket;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /// The text frames of one socket on their way to its event loop, which writes all that are there into one buffer and
-/// then
-/// flushes once. Vert.x would need a task, a promise, a future and three buffers for each, which is most of what a
-/// token
-/// costs. Frames are not compressed: the port offers no extension.
+/// then flushes once. Vert.x would need a task, a promise, a future and three buffers for each, which is most of what
+/// a token costs. Frames are not compressed: the port offers no extension.
+///
+/// If frames cannot be written, the connection is closed: the client would not notice that they are missing.
 ///
 /// Threading: any thread adds; the event loop writes.
 final class WebSocketFrames {
@@ -62,17 +63,33 @@ final class WebSocketFrames {
 
     /// Writes a frame, and those behind it that fit into the same buffer.
     private void writeWith(String first) {
-        var buffer = channel.alloc().buffer();
+        ByteBuf buffer = null;
         var count = 0;
         var characters = 0;
-        for (var frame = first; frame != null; frame = buffer.readableBytes() < BUFFER_BYTES ? frames.poll() : null) {
-            append(frame, buffer);
-            count++;
-            characters += frame.length();
+        try {
+            buffer = channel.alloc().buffer();
+            for (var frame = first;
+                    frame != null;
+                    frame = buffer.readableBytes() < BUFFER_BYTES ? frames.poll() : null) {
+                count++;
+                characters += frame.length();
+                append(frame, buffer);
+            }
+        } catch (Throwable e) {
+            // Mostly that there is no memory.
+            ReferenceCountUtil.release(buffer);
+            window.written(Math.max(1, count), Math.max(first.length(), characters));
+            channel.close();
+            throw e;
         }
         var inAll = characters;
         var frames = count;
-        channel.write(buffer).addListener(_ -> window.written(frames, inAll));
+        channel.write(buffer).addListener(written -> {
+            window.written(frames, inAll);
+            if (!written.isSuccess()) {
+                channel.close();
+            }
+        });
     }
 
     /// Adds a frame as RFC 6455 has it, section 5.2: final, text, not masked.

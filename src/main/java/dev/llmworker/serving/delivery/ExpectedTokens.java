@@ -48,9 +48,21 @@ record ExpectedTokens(long prompt, long answer, int answers) {
         return of(characters, each * request.choices(), request.choices());
     }
 
-    /// Of texts whose tokens are known, and whose vectors are wanted.
-    static ExpectedTokens of(List<int[]> texts) {
-        return new ExpectedTokens(texts.stream().mapToLong(text -> text.length).sum(), 0, 1);
+    /// Of texts whose vectors are wanted.
+    static ExpectedTokens of(List<TextVectors.Input> inputs) {
+        var characters = inputs.stream()
+                .mapToLong(input -> switch (input) {
+                    case TextVectors.Text(var _, var text) -> text.length();
+                    case TextVectors.Tokens(var _, var ids) -> (long) ids.size() * CHARACTERS;
+                })
+                .sum();
+        return of(characters, 0, 1);
+    }
+
+    /// Of documents that are scored, each with the question.
+    static ExpectedTokens of(String question, List<String> documents) {
+        var characters = documents.stream().mapToLong(String::length).sum();
+        return of(characters + (long) question.length() * documents.size(), 0, 1);
     }
 
     private static ExpectedTokens of(long characters, long answer, int answers) {

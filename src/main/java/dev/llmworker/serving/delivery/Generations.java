@@ -62,6 +62,9 @@ public final class Generations {
 
     /// The memory of a part of a request.
     public interface Held extends HeldMemory, AutoCloseable {
+        /// What it holds now stays taken until the exchange's answer is sent. It holds nothing any more.
+        void keepUntilSent(Exchange exchange);
+
         @Override
         void close();
     }
@@ -183,18 +186,28 @@ public final class Generations {
                 });
     }
 
-    /// As [#run], of texts whose vectors are wanted.
+    /// As [#run], of texts whose vectors are wanted. They are encoded once the client's API key may have them and the
+    /// model has room.
     ///
     /// @param operation OpenTelemetry's name for it
-    Ending vectors(ModelVectors model, List<int[]> texts, String operation, Caller caller, VectorReader reader) {
+    Ending vectors(
+            ModelVectors model,
+            Supplier<List<int[]>> encoding,
+            ExpectedTokens expected,
+            String operation,
+            Caller caller,
+            VectorReader reader) {
         return run(
-                () -> model.vectors(texts),
+                () -> {
+                    model.checkAccepts();
+                    return model.vectors(encoding.get());
+                },
                 0,
                 GenerationMeter.of(operation, caller.client().requestId()),
                 caller,
                 reader,
                 true,
-                ExpectedTokens.of(texts),
+                expected,
                 event -> switch (event) {
                     case VectorEvent.Vector vector -> reader.vector(vector);
                     case GenerationEvent.Finished _ -> true;
@@ -280,6 +293,12 @@ public final class Generations {
         @Override
         public void add(long bytes) {
             lease.add(bytes);
+        }
+
+        @Override
+        public void keepUntilSent(Exchange exchange) {
+            var kept = lease.handOver();
+            ParsedBody.closeAfter(exchange, kept::close);
         }
 
         @Override

@@ -74,7 +74,7 @@ public final class PromptTokens {
     }
 
     /// Waits until a text is encoded, which ends when nobody wants it any more.
-    int[] await(Future<int[]> encoding, Client client) {
+    <T> T await(Future<T> encoding, Client client) {
         try (var _ = client.onUnwanted(() -> encoding.cancel(true))) {
             return encoding.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
         } catch (ExecutionException e) {

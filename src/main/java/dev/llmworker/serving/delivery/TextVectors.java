@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +58,9 @@ public final class TextVectors {
     /// @param scores the best document first
     public record Ranking(List<Score> scores, int promptTokens) {}
 
+    /// @param vectors in the order of their texts
+    private record Found(List<float[]> vectors, int promptTokens) {}
+
     public TextVectors(Generator generator, Generations generations, PromptTokens tokens) {
         this.generator = generator;
         this.generations = generations;
@@ -82,18 +84,21 @@ public final class TextVectors {
     ///
     /// @param dimensions how many values of each are kept
     public Embeddings embeddings(ModelVectors model, List<Input> inputs, int dimensions, Exchange exchange) {
-        try (var held = generations.hold()) {
-            var texts = new ArrayList<int[]>(inputs.size());
-            for (var input : inputs) {
-                add(texts, model, input.name(), tokens(model, input, Client.of(exchange)), held);
-            }
-            generations.holdUntilSent((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
-            var vectors = vectors(model, texts, "embeddings", exchange);
+        try (var held = generations.hold();
+                var kept = generations.hold()) {
+            var client = Client.of(exchange);
+            var longest = inputs.stream().mapToLong(TextVectors::characters).max().orElse(0);
+            Supplier<List<int[]>> encoding = () -> {
+                kept.take((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE);
+                return tokens.await(model.encode(longest, () -> texts(model, inputs, client, held)), client);
+            };
+            var found = vectors(model, inputs.size(), encoding, ExpectedTokens.of(inputs), "embeddings", exchange);
+            kept.keepUntilSent(exchange);
             return new Embeddings(
-                    vectors.stream()
+                    found.vectors.stream()
                             .map(vector -> normalised(vector, dimensions))
                             .toList(),
-                    count(texts));
+                    found.promptTokens);
         }
     }
 
@@ -107,35 +112,70 @@ public final class TextVectors {
             String name,
             List<String> documents,
             Exchange exchange) {
-        try (var held = generations.hold()) {
+        try (var held = generations.hold();
+                var kept = generations.hold()) {
             var client = Client.of(exchange);
-            var texts = new ArrayList<int[]>(documents.size());
-            var asked = encoded(() -> model.encodeQuery(instruction, query), client);
-            for (var i = 0; i < documents.size(); i++) {
-                var document = documents.get(i);
-                var called = name + "[" + i + "]";
-                var rest = encoded(() -> model.encodeDocument(called, document), client);
-                var whole = new int[asked.length + rest.length];
-                System.arraycopy(asked, 0, whole, 0, asked.length);
-                System.arraycopy(rest, 0, whole, asked.length, rest.length);
-                add(texts, model, "query and " + called, whole, held);
-            }
-            generations.holdUntilSent(texts.size() * BYTES_PER_SCORE, exchange);
-            var scores = new ArrayList<Score>(texts.size());
-            for (var logits : vectors(model, texts, "rerank", exchange)) {
+            var longest = Math.max(
+                    instruction.length() + query.length(),
+                    documents.stream().mapToInt(String::length).max().orElse(0));
+            Supplier<List<int[]>> encoding = () -> {
+                kept.take(documents.size() * BYTES_PER_SCORE);
+                return tokens.await(
+                        model.encode(
+                                longest, () -> questions(model, instruction, query, name, documents, client, held)),
+                        client);
+            };
+            var expected = ExpectedTokens.of(instruction + query, documents);
+            var found = vectors(model, documents.size(), encoding, expected, "rerank", exchange);
+            var scores = new ArrayList<Score>(documents.size());
+            for (var logits : found.vectors) {
                 // The probability of yes, of yes and no.
                 scores.add(new Score(scores.size(), 1 / (1 + Math.exp((double) logits[1] - logits[0]))));
             }
+            kept.keepUntilSent(exchange);
             scores.sort((a, b) -> Double.compare(b.score, a.score));
-            return new Ranking(scores, count(texts));
+            return new Ranking(scores, found.promptTokens);
         }
     }
 
-    private int[] tokens(ModelVectors model, Input input, Client client) {
-        return switch (input) {
-            case Text(var name, var text) -> encoded(() -> model.encodeText(name, text), client);
-            case Tokens(var name, var ids) -> ids(model, name, ids);
-        };
+    private static long characters(Input input) {
+        return input instanceof Text(var _, var text) ? text.length() : 0;
+    }
+
+    private static List<int[]> texts(ModelVectors model, List<Input> inputs, Client client, Generations.Held held) {
+        var texts = new ArrayList<int[]>(inputs.size());
+        for (var input : inputs) {
+            checkWanted(client);
+            var ids = switch (input) {
+                case Text(var name, var text) -> model.encodeText(name, text);
+                case Tokens(var name, var sent) -> ids(model, name, sent);
+            };
+            add(texts, model, input.name(), ids, held);
+        }
+        return texts;
+    }
+
+    /// The question whether a document answers the query, for each document.
+    private static List<int[]> questions(
+            ModelVectors model,
+            String instruction,
+            String query,
+            String name,
+            List<String> documents,
+            Client client,
+            Generations.Held held) {
+        var texts = new ArrayList<int[]>(documents.size());
+        var asked = model.encodeQuery(instruction, query);
+        for (var i = 0; i < documents.size(); i++) {
+            checkWanted(client);
+            var called = name + "[" + i + "]";
+            var rest = model.encodeDocument(called, documents.get(i));
+            var whole = new int[asked.length + rest.length];
+            System.arraycopy(asked, 0, whole, 0, asked.length);
+            System.arraycopy(rest, 0, whole, asked.length, rest.length);
+            add(texts, model, "query and " + called, whole, held);
+        }
+        return texts;
     }
 
     private static int[] ids(ModelVectors model, String name, List<?> sent) {
@@ -165,12 +205,11 @@ public final class TextVectors {
     }
 
     /// Other requests run between two texts. No text is encoded for a client that does not want it any more.
-    private int[] encoded(Supplier<Future<int[]>> encoding, Client client) {
+    private static void checkWanted(Client client) {
         Thread.yield();
-        if (client.isUnwanted()) {
+        if (client.isUnwanted() || Thread.currentThread().isInterrupted()) {
             throw new CancellationException("the request was cancelled");
         }
-        return tokens.await(encoding.get(), client);
     }
 
     private static void add(List<int[]> texts, ModelVectors model, String name, int[] ids, Generations.Held held) {
@@ -192,10 +231,16 @@ public final class TextVectors {
     }
 
     /// The vectors in the order of their texts.
-    private List<float[]> vectors(ModelVectors model, List<int[]> texts, String operation, Exchange exchange) {
-        var found = new float[texts.size()][];
+    private Found vectors(
+            ModelVectors model,
+            int count,
+            Supplier<List<int[]>> encoding,
+            ExpectedTokens expected,
+            String operation,
+            Exchange exchange) {
+        var found = new float[count][];
         var caller = Caller.of(exchange);
-        var ending = generations.vectors(model, texts, operation, caller, new Generations.VectorReader() {
+        var ending = generations.vectors(model, encoding, expected, operation, caller, new Generations.VectorReader() {
             @Override
             public boolean vector(VectorEvent.Vector vector) {
                 found[vector.index()] = vector.values();
@@ -210,11 +255,7 @@ public final class TextVectors {
             case ERROR -> throw new RequestException(JsonError.failed(ending.finished()));
             case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> {}
         }
-        return List.of(found);
-    }
-
-    private static int count(List<int[]> texts) {
-        return Math.toIntExact(texts.stream().mapToLong(text -> text.length).sum());
+        return new Found(List.of(found), ending.finished().promptTokens());
     }
 
     /// The first values, scaled to the length 1.

@@ -24,7 +24,7 @@ class MessageAssemblerTest {
     private final ClosedSocket closed = new ClosedSocket();
     private final List<Object> messages = new ArrayList<>();
     private final MessageAssembler assembler = new MessageAssembler(
-            closed.socket(), 8, keepAlive, MemoryBudget.unlimited(), (message, _) -> messages.add(message));
+            closed.socket()::close, 8, keepAlive, MemoryBudget.unlimited(), (message, _) -> messages.add(message));
 
     private static Buffer bytes(byte[] of, int from, int to) {
         return Buffer.buffer().appendBytes(of, from, to - from);

@@ -1,17 +1,23 @@
 package dev.llmworker.serving.connection;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
+import io.netty.util.ReferenceCountUtil;
+import io.vertx.core.Future;
 import io.vertx.core.http.ServerWebSocket;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -30,8 +36,19 @@ class QueuedFramesTest {
                     .maxFramePayloadLength(1 << 20)
                     .build()));
     private boolean closed;
+    private boolean fails;
     private final EmbeddedChannel channel = new EmbeddedChannel(
             new ChannelOutboundHandlerAdapter() {
+                @Override
+                public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) {
+                    if (fails) {
+                        ReferenceCountUtil.release(message);
+                        promise.setFailure(new OutOfMemoryError("injected"));
+                    } else {
+                        context.write(message, promise);
+                    }
+                }
+
                 @Override
                 public void flush(ChannelHandlerContext context) {
                     flushes.incrementAndGet();
@@ -40,13 +57,16 @@ class QueuedFramesTest {
             },
             // In the place of Vert.x's own handler.
             new ChannelOutboundHandlerAdapter());
-    private final WebSocketFrames frames = new WebSocketFrames(
-            (ServerWebSocket) Proxy.newProxyInstance(
-                    ServerWebSocket.class.getClassLoader(),
-                    new Class<?>[] {ServerWebSocket.class},
-                    (_, _, _) -> closed),
-            channel.pipeline().lastContext(),
-            window);
+    private final ServerWebSocket socket = (ServerWebSocket) Proxy.newProxyInstance(
+            ServerWebSocket.class.getClassLoader(), new Class<?>[] {ServerWebSocket.class}, (_, method, _) -> {
+                if (method.getName().equals("close")) {
+                    closed = true;
+                    return Future.succeededFuture();
+                }
+                return closed;
+            });
+    private final WebSocketFrames frames =
+            new WebSocketFrames(socket, channel.pipeline().lastContext(), window);
 
     private void add(String frame) {
         window.add(frame.length());
@@ -127,5 +147,54 @@ class QueuedFramesTest {
         // The window says of each frame that leaves before the low mark that others wait behind it.
         assertTrue(reads.get() > many / 2, reads.get() + " frames");
         window.await();
+    }
+
+    @Test
+    void framesThatCannotBeWrittenCloseTheConnectionAndTheWindowIsEmptyAgain() {
+        fails = true;
+        for (var i = 0; i < 300; i++) {
+            add("x".repeat(1000));
+        }
+        channel.runPendingTasks();
+        assertFalse(channel.isOpen());
+        assertEquals(List.of(), written());
+        window.await();
+    }
+
+    @Test
+    void framesThatFindNoMemoryCloseTheConnectionAndTheWindowIsEmptyAgain() {
+        var frame = "x".repeat(1 << 20);
+        channel.config().setAllocator(new AbstractByteBufAllocator() {
+            @Override
+            protected ByteBuf newHeapBuffer(int capacity, int most) {
+                throw new OutOfMemoryError("injected");
+            }
+
+            @Override
+            protected ByteBuf newDirectBuffer(int capacity, int most) {
+                throw new OutOfMemoryError("injected");
+            }
+
+            @Override
+            public boolean isDirectBufferPooled() {
+                return false;
+            }
+        });
+        window.add(frame.length());
+        frames.add(frame);
+        assertThrows(OutOfMemoryError.class, frames::write);
+        channel.runPendingTasks();
+        assertFalse(channel.isOpen());
+        window.await();
+    }
+
+    @Test
+    void aConnectionThatIsRefusedGetsTheFramesThatWereSentBefore() {
+        var connection = new WebSocketConnection(
+                socket, channel.pipeline().lastContext(), "id", null, new KeepAlive(System::nanoTime));
+        assertTrue(connection.send("a"));
+        connection.refuse((short) 1007, "text must be valid UTF-8");
+        assertTrue(closed);
+        assertEquals(List.of("a"), written());
     }
 }

@@ -29,7 +29,7 @@ class StrictFramesTest {
     private final KeepAlive keepAlive = new KeepAlive(() -> nowMillis);
     private final ClosedSocket closed = new ClosedSocket();
     private final EmbeddedChannel channel = new EmbeddedChannel(
-            new StrictFrames(closed.socket(), MAX_FRAME_BYTES, keepAlive, MemoryBudget.unlimited()));
+            new StrictFrames(closed.socket()::close, MAX_FRAME_BYTES, keepAlive, MemoryBudget.unlimited()));
 
     private void send(byte[] bytes) {
         channel.writeInbound(Unpooled.wrappedBuffer(bytes));
