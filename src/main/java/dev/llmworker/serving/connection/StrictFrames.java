@@ -49,11 +49,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
     public static void install(
-            HttpConnection connection,
-            Closing closing,
-            int maxFrameBytes,
-            KeepAlive keepAlive,
-            MemoryBudget budget) {
+            HttpConnection connection, Closing closing, int maxFrameBytes, KeepAlive keepAlive, MemoryBudget budget) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
             http.channel()

@@ -87,7 +87,8 @@ public final class TextVectors {
         try (var held = generations.hold();
                 var kept = generations.hold()) {
             var client = Client.of(exchange);
-            var longest = inputs.stream().mapToLong(TextVectors::characters).max().orElse(0);
+            var longest =
+                    inputs.stream().mapToLong(TextVectors::characters).max().orElse(0);
             Supplier<List<int[]>> encoding = () -> {
                 kept.take((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE);
                 return tokens.await(model.encode(longest, () -> texts(model, inputs, client, held)), client);

@@ -71,8 +71,7 @@ class RefusedVectorsTest {
                 new WorkerStats(),
                 budget,
                 worker.port().rates());
-        return new TextVectors(
-                generator, generations, new PromptTokens(generator, generations, Duration.ofMinutes(1)));
+        return new TextVectors(generator, generations, new PromptTokens(generator, generations, Duration.ofMinutes(1)));
     }
 
     private void ask(TextVectors vectors, Task task, String text) {
@@ -108,7 +107,9 @@ class RefusedVectorsTest {
                         .toList();
                 assertEquals(
                         50,
-                        vectors.embeddings(counting, inputs, 1, exchange).vectors().size());
+                        vectors.embeddings(counting, inputs, 1, exchange)
+                                .vectors()
+                                .size());
             } else {
                 var ranking = vectors.ranking(counting, TextVectors.INSTRUCTION, "q", "documents", texts, exchange);
                 assertEquals(50, ranking.scores().size());
