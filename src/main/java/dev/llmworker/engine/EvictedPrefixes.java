@@ -199,7 +199,7 @@ final class EvictedPrefixes implements AutoCloseable {
     /// Whether a prefix is not copied yet, and takes too long for [#evict] while sequences run.
     boolean isLate(PrefixCache.Past past, int slot) {
         var copy = copyFor(past, slot);
-        if (copy != null && isComplete(copy, past, slot) || !isWorthKeeping(past) || bytes(past.length()) > mostBytes) {
+        if (copy != null && isComplete(copy, past, slot) || !isWorthKeeping(past, slot) || bytes(past.length()) > mostBytes) {
             return false;
         }
         return bytes(past.length() - (copy == null ? 0 : copy.length)) > AT_ONCE_BYTES;
@@ -210,10 +210,16 @@ final class EvictedPrefixes implements AutoCloseable {
     /// @param beside whether sequences run, which wait meanwhile
     void evict(PrefixCache.Past past, int slot, boolean beside) {
         long bytes = 0;
-        while ((!beside || bytes < AT_ONCE_BYTES) && copyPiece(past, slot, true)) {
-            bytes += PIECE_BYTES;
-        }
         var copy = copyFor(past, slot);
+        while (!beside || bytes < AT_ONCE_BYTES) {
+            // A state is one piece, however large it is.
+            boolean isState = copy != null && copy.length >= past.length();
+            if (!copyPiece(past, slot, true)) {
+                break;
+            }
+            bytes += isState ? Math.max(PIECE_BYTES, copies.stateBytes()) : PIECE_BYTES;
+            copy = copyFor(past, slot);
+        }
         if (copy != null && copies.stateBytes() > 0 && copy.states.isEmpty() && copy.users == 0) {
             // Nothing can go on from it.
             drop(copy);
@@ -240,7 +246,7 @@ final class EvictedPrefixes implements AutoCloseable {
     /// @return false if it is complete, is not worth it, or finds no room
     boolean copyPiece(PrefixCache.Past past, int slot, boolean drops) {
         var copy = copyFor(past, slot);
-        if (copy != null && isComplete(copy, past, slot) || !isWorthKeeping(past)) {
+        if (copy != null && isComplete(copy, past, slot) || !isWorthKeeping(past, slot)) {
             return false;
         }
         try {
@@ -404,8 +410,10 @@ final class EvictedPrefixes implements AutoCloseable {
     }
 
     /// It is copied twice before it saves anything.
-    private boolean isWorthKeeping(PrefixCache.Past past) {
-        return past.length() >= PrefixCache.LEAST_TOKENS && isWorth(past.length(), 2 * bytes(past.length()));
+    private boolean isWorthKeeping(PrefixCache.Past past, int slot) {
+        long states = Math.max(1, positions(slot, past.length()).size()) * copies.stateBytes();
+        return past.length() >= PrefixCache.LEAST_TOKENS
+                && isWorth(past.length(), 2 * (copies.positionBytes(past.length()) + states));
     }
 
     /// Whether to copy takes less time than to prefill.
