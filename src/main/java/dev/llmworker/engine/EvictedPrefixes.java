@@ -199,7 +199,9 @@ final class EvictedPrefixes implements AutoCloseable {
     /// Whether a prefix is not copied yet, and takes too long for [#evict] while sequences run.
     boolean isLate(PrefixCache.Past past, int slot) {
         var copy = copyFor(past, slot);
-        if (copy != null && isComplete(copy, past, slot) || !isWorthKeeping(past, slot) || bytes(past.length()) > mostBytes) {
+        if (copy != null && isComplete(copy, past, slot)
+                || !isWorthKeeping(past, slot)
+                || bytes(past.length()) > mostBytes) {
             return false;
         }
         return bytes(past.length() - (copy == null ? 0 : copy.length)) > AT_ONCE_BYTES;

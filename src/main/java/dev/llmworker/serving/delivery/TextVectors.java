@@ -9,6 +9,7 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -255,6 +256,10 @@ public final class TextVectors {
                         JsonError.of(504, "timeout", "the request was not done within REQUEST_TIMEOUT"));
             case ERROR -> throw new RequestException(JsonError.failed(ending.finished()));
             case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> {}
+        }
+        if (Arrays.asList(found).contains(null)) {
+            // Nobody has read those that came after the client left.
+            throw new CancellationException("the client has left");
         }
         return new Found(List.of(found), ending.finished().promptTokens());
     }
