@@ -38,23 +38,7 @@ class QueuedFramesTest {
     private boolean closed;
     private boolean fails;
     private final EmbeddedChannel channel = new EmbeddedChannel(
-            new ChannelOutboundHandlerAdapter() {
-                @Override
-                public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) {
-                    if (fails) {
-                        ReferenceCountUtil.release(message);
-                        promise.setFailure(new OutOfMemoryError("injected"));
-                    } else {
-                        context.write(message, promise);
-                    }
-                }
-
-                @Override
-                public void flush(ChannelHandlerContext context) {
-                    flushes.incrementAndGet();
-                    context.flush();
-                }
-            },
+            new Port(),
             // In the place of Vert.x's own handler.
             new ChannelOutboundHandlerAdapter());
     private final ServerWebSocket socket = (ServerWebSocket) Proxy.newProxyInstance(
@@ -67,6 +51,25 @@ class QueuedFramesTest {
             });
     private final WebSocketFrames frames =
             new WebSocketFrames(socket, channel.pipeline().lastContext(), window);
+
+    /// Counts flushes, and fails if the test says so.
+    private final class Port extends ChannelOutboundHandlerAdapter {
+        @Override
+        public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) {
+            if (fails) {
+                ReferenceCountUtil.release(message);
+                promise.setFailure(new OutOfMemoryError("injected"));
+            } else {
+                context.write(message, promise);
+            }
+        }
+
+        @Override
+        public void flush(ChannelHandlerContext context) {
+            flushes.incrementAndGet();
+            context.flush();
+        }
+    }
 
     private void add(String frame) {
         window.add(frame.length());
