@@ -230,7 +230,10 @@ public final class HubTokenizer {
         var isLlama = settings.tokenizerClass().equals("LlamaTokenizer");
         var inTemplate = Objects.requireNonNullElse(edge(template, 0), "");
         var begins = flag(isLlama, "add_bos_token", template.isMissingNode() ? isLlama : !inTemplate.isEmpty());
-        var ends = flag(isLlama, "add_eos_token", edge(template, template.size() - 1) != null);
+        var last = edge(template, template.size() - 1);
+        var ends = flag(isLlama, "add_eos_token", last != null);
+        // Texts for Qwen3-Embedding end with another token than its answers.
+        var end = isLlama || last == null ? special.get(END) : last;
         var begin = isLlama || inTemplate.isEmpty() ? special.getOrDefault(BEGIN, inTemplate) : inTemplate;
         if (begins && id(begin).isEmpty()) {
             throw new ModelFileException(
@@ -240,7 +243,7 @@ public final class HubTokenizer {
                                     ? "names none"
                                     : "is " + begin + ", for which the model has no embedding"));
         }
-        return new Ends(id(begin), id(special.get(END)), begins, ends, names);
+        return new Ends(id(begin), id(end), begins, ends, names);
     }
 
     private boolean flag(boolean counts, String name, boolean unlessSaid) {

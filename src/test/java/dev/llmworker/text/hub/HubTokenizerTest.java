@@ -210,6 +210,18 @@ class HubTokenizerTest {
     }
 
     @Test
+    void rawPromptsEndByTheLastTokenThatTokenizerJsonPutsThere() throws IOException {
+        add(words, "<|endoftext|>", true);
+        config.put("tokenizer_class", "Qwen2Tokenizer").remove("add_eos_token");
+        var single = ((ObjectNode) file.get("post_processor")).putArray("single");
+        single.addObject().putObject("Sequence").put("id", "A");
+        assertEquals(OptionalInt.empty(), tokenizer(words + 1).endOfRawPrompt());
+
+        single.addObject().putObject("SpecialToken").put("id", "<|endoftext|>");
+        assertEquals(OptionalInt.of(words), tokenizer(words + 1).endOfRawPrompt());
+    }
+
+    @Test
     void controlTokensOfATemplateTakeTheWhiteSpaceAroundThem() throws IOException {
         var next = words;
         for (var name : List.of("<|user|>", "<|end|>", "<|assistant|>")) {
