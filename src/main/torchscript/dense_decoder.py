@@ -13,6 +13,9 @@ how long a step takes. A layer of Llama has 14, five of which are products. To g
 
 A layer runs what its description has, and no kernel for what it has not.
 
+Keys and values of all positions are in pages of `PAGE` positions, which all sequences share: a pool. A slot is a list of pages.
+`pages.py` has the attention of decode steps, which reads each row's own pages.
+
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids; E experts.
 """
 
@@ -27,6 +30,7 @@ import program
 from delta_net import DeltaWeights, channels, delta_chunk, delta_step
 from experts import activated, activated_product, routed, run_experts
 from gguf_blocks import unpack
+from pages import Pieces, Sight, attend_to_pieces, cells_of, flash_agrees, flash_causal, pieces_of, sight_of, to_rows
 from program import DecoderProgram, Layer
 from sampling import Sampling, sample, sample_at_once
 from steering import report
@@ -42,7 +46,7 @@ class DenseLayer(NamedTuple):
     growth: int
     sight: int
     norm_before: bool
-    keys: Tensor  # [slots, length, G, D]; or [slots, ring + 1, G, D], where idle rows write to the last position
+    keys: Tensor  # [pages, PAGE, G, D]; or [slots, ring + 1, G, D], where idle rows write to the last position
     values: Tensor
     matrices: Tensor  # of a delta net, [slots, STATES, A, K, D]
     last_channels: Tensor  # likewise, [slots, STATES, kernel - 1, channels]
@@ -82,8 +86,16 @@ class Turns(NamedTuple):
 
     rotations: List[Tensor]  # [n, D, D]
     growths: List[Tensor]  # factors of queries, [n, 1, 1] float32
-    # By sight, where a layer keeps each position: [n].
+    # By sight, where a layer keeps each position: [n]. In the pool, or in the ring of the row's slot.
     cells: List[Tensor]
+
+
+class Reads(NamedTuple):
+    """What some rows of a step attend to in the pool."""
+
+    pieces: Pieces
+    to_rows: Tensor  # [rows, m], which piece belongs to which row
+    sights: List[Sight]
 
 
 def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
@@ -120,6 +132,13 @@ class DenseDecoder(Types, DecoderProgram):
     growth_kinds: List[List[float]]
     sight_kinds: List[List[float]]
     no_masks: List[Tensor]
+    pending_rows: List[Tensor]
+    pending_parts: List[Tensor]
+    planned_rows: List[List[int]]
+    planned_parts: List[int]
+    pieces: List[Pieces]
+    part_pages: List[Tensor]
+    part_cells: List[Tensor]
     turns: List[Tensor]
     unturned: List[Tensor]
     quarter_turns: List[Tensor]
@@ -142,10 +161,24 @@ class DenseDecoder(Types, DecoderProgram):
         # `embedding` is [V, H + 8]: column H is what a norm adds for its epsilon, the others are padding.
         self.pad_value = 0.0
         self.norm_epsilon = none  # [1, 1], times the square root of H
-        # Layers with heads alike are one tensor, [layers, slots, length, G, D]. Idle rows write to position max_length,
-        # which nothing reads.
+        # Layers with heads alike are one tensor, [layers, pages, PAGE, G, D]. Idle rows write to page 0, which belongs to no
+        # slot.
         self.all_keys = []
         self.all_values = []
+        self.pages = 0
+        # On the host, [slots, pages of a context]: the pages of each slot, in the order of its positions.
+        self.tables = torch.zeros([0, 0], dtype=torch.int64)
+        # Whether attention runs in the flash kernel, by `try_flash`.
+        self.flash = False
+        # What the next `upload` sends beside its numbers; then, on the device, what steps and parts of prompts take of it.
+        self.pending_rows = []
+        self.pending_parts = []
+        self.planned_rows = []
+        # Of each part the first of its pages if the others follow it, else -1.
+        self.planned_parts = []
+        self.pieces = []
+        self.part_pages = []
+        self.part_cells = []
         # Layers with rings alike, [layers, slots, STATES, ring + 1, G, D]. Delta nets alike, as in `DenseLayer`.
         self.ring_keys = []
         self.ring_values = []
@@ -155,7 +188,8 @@ class DenseDecoder(Types, DecoderProgram):
         self.spare = none
         self.length = 0
         # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and
-        # length of a growth; window, A / G and ring, and 1 if tokens see those after them.
+        # length of a growth; window, A / G and ring, 1 if tokens see those after them, queries and keys by key head, and 1 if
+        # it runs in the flash kernel.
         self.cache_kinds = []
         self.rotation_kinds = []
         self.growth_kinds = []
@@ -171,13 +205,26 @@ class DenseDecoder(Types, DecoderProgram):
         self.no_masks = []
         self.no_gates = torch.zeros(0, 0)
         self.has_rings = False
-        # Whether a step attends to the whole length, however short its sequences are.
+        # Whether a step attends to all of the rings, however short its sequences are.
         self.whole_length = False
         integers = torch.zeros(0, dtype=torch.int64)
         self.slot_numbers = integers
         self.idle_rows = integers
 
     # Loading.
+
+    @torch.jit.export
+    def take_pages(self, pages: int) -> None:
+        """How many pages the pool has, page 0 included. Called before `build`; 0: all slots have all of their pages, in order"""
+        self.pages = pages
+
+    @torch.jit.export
+    def try_flash(self) -> bool:
+        """Whether the flash kernel runs here and gives what plain operators give. If so, attention runs in it. Called before
+        `build`; it fails where there is no such kernel."""
+        self.flash = False
+        self.flash = self.cache_dtype != torch.float32 and flash_agrees(self.cache_dtype, self.device)
+        return self.flash
 
     @torch.jit.export
     def allocate(self) -> None:
@@ -189,6 +236,12 @@ class DenseDecoder(Types, DecoderProgram):
 
     def allocate_cache(self) -> None:
         self.length = self.bucket(self.max_length + 1)
+        a_slot = (self.max_length + kv_cache.PAGE - 1) // kv_cache.PAGE
+        if self.pages == 0:
+            self.pages = self.slots * a_slot + 1
+            self.tables = torch.arange(1, self.pages).view(self.slots, a_slot)
+        else:
+            self.tables = torch.zeros([self.slots, a_slot], dtype=torch.int64)
         counts: List[int] = []
         for d in self.described:
             if d.keys_of >= 0:
@@ -200,7 +253,7 @@ class DenseDecoder(Types, DecoderProgram):
         for i, kind in enumerate(self.cache_kinds):
             self.allocate_kind(kind, counts[i])
         most = kv_cache.EXCHANGED_AT_ONCE
-        for caches in self.all_keys + self.all_values + self.of_states():
+        for caches in self.of_states():
             if caches.numel() > 0:
                 most = max(most, caches[0, 0, 0].numel())
         self.spare = torch.empty([most], device=self.device)
@@ -222,7 +275,7 @@ class DenseDecoder(Types, DecoderProgram):
         elif ring > 0:
             rings = states + [ring + 1, kv_heads, dim]
         else:
-            full = [count, self.slots, self.length, kv_heads, dim]
+            full = [count, self.pages, kv_cache.PAGE, kv_heads, dim]
         for caches, shape in [(self.all_keys, full), (self.all_values, full), (self.ring_keys, rings), (self.ring_values, rings)]:
             caches.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
         for caches, shape in [(self.all_matrices, delta), (self.all_channels, inputs)]:
@@ -418,7 +471,8 @@ class DenseDecoder(Types, DecoderProgram):
                 used[kind] += 1
             layer = self.built(i, d, kind, used[kind] - 1)
             self.run_layers.append(layer)
-            self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or layer.sinks is not None)
+            plain = d.cap > 0.0 or layer.sinks is not None
+            self.whole_length = self.whole_length or self.deterministic and d.ring > 0 and plain
             self.has_rings = self.has_rings or d.ring > 0
         self.no_masks = [self.no_mask for _ in self.sight_kinds]
         self.tensors.clear()
@@ -444,8 +498,12 @@ class DenseDecoder(Types, DecoderProgram):
         else:
             keys, values = self.all_keys[kind][at], self.all_values[kind][at]
         if d.kernel == 0:
-            kind_of_sight = [float(d.window), float(d.heads // d.kv_heads), float(d.ring), float(int(d.bidirectional))]
-            sight = kind_of(self.sight_kinds, kind_of_sight)
+            group = d.heads // d.kv_heads
+            queries = group if d.keys_of >= 0 else group + 1
+            flash = self.flash and d.ring == 0 and d.cap == 0.0 and not d.bidirectional and d.head_dim % 8 == 0
+            flash = flash and d.head_dim <= 256
+            kind_of_sight = [d.window, group, d.ring, int(d.bidirectional), queries, int(flash)]
+            sight = kind_of(self.sight_kinds, [float(part) for part in kind_of_sight])
         if d.rope >= 0:
             rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
             if rotation == len(self.turns):
@@ -526,17 +584,113 @@ class DenseDecoder(Types, DecoderProgram):
     # To the device and back.
 
     def upload(self, parts: List[Tensor]) -> List[Tensor]:
-        """All parts travel in one copy, as float64, which holds any token or place exactly."""
-        whole = torch.cat([part.double() for part in parts])
+        """All parts, and what is pending, travel in one copy, as float64, which holds any token or place exactly."""
+        all = parts + self.pending_rows + self.pending_parts
+        whole = torch.cat([part.double() for part in all])
         if self.device.type == "cuda":
             whole = whole.pin_memory()
         whole = whole.to(self.device, non_blocking=True)
+        integers, floats = whole.long(), whole[:0].float()
         sent: List[Tensor] = []
         first = 0
-        for part in parts:
-            sent.append(whole[first : first + part.size(0)].to(part.dtype))
+        for part in all:
+            if part.dtype == torch.int64:
+                sent.append(integers.narrow(0, first, part.size(0)))
+            else:
+                floats = floats if floats.size(0) > 0 else whole.float()
+                sent.append(floats.narrow(0, first, part.size(0)))
             first += part.size(0)
-        return sent
+        self.take_planned(sent[len(parts) :])
+        return sent[: len(parts)]
+
+    # The pages of the calls.
+
+    @torch.jit.export
+    def set_pages(self, slot: int, first: int, pages: List[int]) -> None:
+        """The pages of a slot from the given one on, by the order of its positions."""
+        self.tables[slot, first : first + len(pages)] = torch.tensor(pages, dtype=torch.int64)
+
+    @torch.jit.export
+    def copy_page(self, source: int, target: int) -> None:
+        for caches in self.all_keys + self.all_values:
+            if caches.numel() > 0:
+                caches[:, target].copy_(caches[:, source])
+
+    @torch.jit.export
+    def clear_pages(self, pages: List[int]) -> None:
+        """Sets them to 0. Attention may read a page further than a sequence is, with a weight of 0, and 0 times NaN is NaN."""
+        for page in pages:
+            for caches in self.all_keys + self.all_values:
+                if caches.numel() > 0:
+                    caches[:, page].zero_()
+
+    def plan_step(self, positions: List[int], steps: int) -> None:
+        """Plans the pieces of a step's rows, so many rows at a time that their pieces are at most `MOST_PIECES`."""
+        at = torch.tensor(positions)
+        pages = (at + (steps - 1)).div(kv_cache.PAGE, rounding_mode="floor") + 1
+        tables, begin = self.tables[: at.size(0)], torch.zeros_like(at)
+        if self.deterministic:
+            idle = self.slots - at.size(0)
+            pages = torch.cat([pages, torch.ones([idle], dtype=torch.int64)])
+            tables = torch.cat([tables, torch.zeros([idle, self.tables.size(1)], dtype=torch.int64)])
+            # An idle row is at the position max_length; its only piece is that of page 0.
+            begin = torch.cat([begin, torch.full([idle], -(self.max_length // kv_cache.PAGE), dtype=torch.int64)])
+        self.pending_rows.clear()
+        self.planned_rows.clear()
+        first, rows = 0, pages.size(0)
+        while first < rows:
+            count = pages[first:].cumsum(0).le(kv_cache.MOST_PIECES).sum().clamp_min(1).item()
+            last = first + int(count)
+            own, numbers = pieces_of(pages[first:last], tables[first:last], begin[first:last])
+            self.planned_rows.append([first, last - first, numbers[0], numbers[1], int(steps > 1)])
+            self.pending_rows += own
+            first = last
+
+    def plan_parts(self, places: List[List[int]]) -> None:
+        """Plans where parts of prompts are written to, and which pages they read."""
+        self.pending_parts.clear()
+        self.planned_parts.clear()
+        for slot, start, length in places:
+            at = torch.arange(start, start + length)
+            table = self.tables[slot, : (start + length - 1) // kv_cache.PAGE + 1]
+            cells = table.index_select(0, at.div(kv_cache.PAGE, rounding_mode="floor")) * kv_cache.PAGE + at % kv_cache.PAGE
+            self.pending_parts += [table, cells]
+            # Pages that follow each other are read where they are.
+            follow = bool(table.sub(table[0]).eq(torch.arange(table.size(0))).all())
+            self.planned_parts.append(int(table[0]) if follow else -1)
+
+    def take_planned(self, sent: List[Tensor]) -> None:
+        self.pieces.clear()
+        self.part_pages.clear()
+        self.part_cells.clear()
+        at = 0
+        if len(self.pending_rows) > 0:
+            for first, rows, pages, even, partly in self.planned_rows:
+                a, b, c = sent[at], sent[at + 1], sent[at + 2]
+                d, e, f = sent[at + 3], sent[at + 4], sent[at + 5]
+                self.pieces.append(Pieces(first, rows, pages, even > 0, partly > 0, a, b, c, d, e, f))
+                at += 6
+        while at < len(sent):
+            self.part_pages.append(sent[at])
+            self.part_cells.append(sent[at + 1])
+            at += 2
+        self.pending_rows.clear()
+        self.pending_parts.clear()
+
+    def reads_of(self, positions: Tensor) -> List[Reads]:
+        """What the rows of a step attend to at their positions."""
+        found: List[Reads] = []
+        for p in self.pieces:
+            own = positions.narrow(0, p.first, p.rows)
+            sights: List[Sight] = []
+            for window, _group, ring, _both, queries, flash in self.sight_kinds:
+                sights.append(sight_of(p, own, int(window), int(queries), flash > 0.0, ring == 0.0))
+            found.append(Reads(p, to_rows(p, self.slot_numbers, self.cache_dtype), sights))
+        return found
+
+    def pool_cells(self, positions: Tensor) -> Tensor:
+        """Where in the pool the rows of a step write: [n]."""
+        return concatenated([cells_of(p, positions.narrow(0, p.first, p.rows)) for p in self.pieces])
 
     def choose(self, logits: Tensor, sampling: Sampling) -> Tuple[Tensor, Tensor]:
         tokens = sample_at_once(logits, sampling)
@@ -566,19 +720,19 @@ class DenseDecoder(Types, DecoderProgram):
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding.index_select(0, tokens).to(self.residual_dtype)
 
-    def turned_by(self, positions: Tensor) -> Turns:
+    def turned_by(self, positions: Tensor, pool_cells: Tensor) -> Turns:
         rotations: List[Tensor] = []
         for i in range(len(self.turns)):
             turns = self.turns[i].index_select(0, positions)
             turned = turns[:, 0] * self.unturned[i]
             rotations.append(turned.addcmul_(turns[:, 1], self.quarter_turns[i]).to(self.compute_dtype))
         cells: List[Tensor] = []
-        for _window, _group, size, _both in self.sight_kinds:
+        for _window, _group, size, _both, _queries, _flash in self.sight_kinds:
             ring = int(size)
             if ring > 0:
                 cells.append(torch.where(positions == self.max_length, ring, positions % ring))
             else:
-                cells.append(positions)
+                cells.append(pool_cells)
         return Turns(rotations, [growth.index_select(0, positions) for growth in self.growths], cells)
 
     def norm(self, x: Tensor) -> Tensor:
@@ -736,19 +890,19 @@ class DenseDecoder(Types, DecoderProgram):
     # Decode steps: one token for each of the sequences in slots 0 to n - 1.
 
     def decode_masks(self, positions: Tensor, length: int, alone: bool) -> List[Tensor]:
-        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length or ring]. A ring that no sequence has filled is
-        as all positions.
+        """For each sight of layers with rings, the `mask` of the rows of a step: [n, 1, A / G, length or ring]. A ring that no
+        sequence has filled is as all positions.
 
         alone: there is one row, and `length` ends with it. Then only full rings have masks.
         """
         masks: List[Tensor] = []
         last = positions.view(-1, 1, 1, 1)
-        for window, group, size, _both in self.sight_kinds:
+        for window, group, size, _both, _queries, _flash in self.sight_kinds:
             ring = int(size)
             if ring > 0 and length > ring:
                 shape = [positions.size(0), 1, int(group), ring]
                 masks.append(self.mask(shape, self.held(last, ring), last, int(window)))
-            elif alone:
+            elif alone or ring == 0:
                 masks.append(self.no_mask)
             else:
                 shape = [positions.size(0), 1, int(group), length]
@@ -781,21 +935,40 @@ class DenseDecoder(Types, DecoderProgram):
         return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(unseen, -30000.0)
 
     def decode_attention(
-        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, length: int, masks: List[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, length: int, masks: List[Tensor], reads: List[Reads]
     ) -> Tensor:
-        """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
-        the length and its window."""
+        """Writes a step's keys and values to the cache and attends: [n, A · D]."""
+        n, d = qk.size(0), layer.described
+        if d.ring > 0:
+            return self.ring_attention(qk, v, layer, cells, length, masks[layer.sight])
+        if d.keys_of < 0:
+            self.put(layer, cells, qk.narrow(1, d.heads, d.kv_heads), v)
+        parts: List[Tensor] = []
+        for r in reads:
+            own = qk if len(reads) == 1 else qk.narrow(0, r.pieces.first, r.pieces.rows)
+            sight = r.sights[layer.sight]
+            found = attend_to_pieces(own, layer.keys, layer.values, r.pieces, sight, r.to_rows, d, layer.sinks, self.deterministic)
+            parts.append(found.to(self.compute_dtype))
+        return concatenated(parts)
+
+    def put(self, layer: DenseLayer, cells: Tensor, k: Tensor, v: Tensor) -> None:
+        """Writes keys and values [n, G, D] to cells of the pool."""
+        layer.keys.view(-1, k.size(1), k.size(2)).index_copy_(0, cells, k)
+        layer.values.view(-1, k.size(1), k.size(2)).index_copy_(0, cells, v)
+
+    def ring_attention(self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, length: int, of_sight: Tensor) -> Tensor:
+        """Of a layer with rings, likewise. A single row without a mask sees all of the length and its window."""
         n, d = qk.size(0), layer.described
         if d.keys_of < 0:
             at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells]
             layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
             layer.values.index_put_(at, v)
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
-        mask: Optional[Tensor] = masks[layer.sight]
+        mask: Optional[Tensor] = of_sight
         first = 0
-        if d.ring > 0 and length > d.ring:
+        if length > d.ring:
             length = d.ring
-        elif masks[layer.sight].size(0) == 0:
+        elif of_sight.size(0) == 0:
             mask = None
             first = max(0, length - d.window) if d.window > 0 else 0
         k, v = layer.keys[:n, first:length].transpose(1, 2), layer.values[:n, first:length].transpose(1, 2)
@@ -828,7 +1001,7 @@ class DenseDecoder(Types, DecoderProgram):
     ) -> Tensor:
         """The rows [n] of a step, and the chunks that run with it: [n, H + 8]. Only the first `real` rows are tokens."""
         n = tokens.size(0)
-        x_tokens, x_positions = tokens, positions
+        x_tokens, x_positions, pool_cells = tokens, positions, self.pool_cells(positions)
         chunk_masks: List[List[Tensor]] = []
         if chunk_tokens.size(0) > 0:
             places = [positions]
@@ -836,18 +1009,19 @@ class DenseDecoder(Types, DecoderProgram):
                 places.append(self.places[start : start + chunk_length])
                 chunk_masks.append(self.prefill_masks(start, chunk_length))
             x_tokens, x_positions = torch.cat([tokens, chunk_tokens]), torch.cat(places)
-        x, turns = self.embed(x_tokens), self.turned_by(x_positions)
+            pool_cells = torch.cat([pool_cells] + self.part_cells)
+        x, turns, reads = self.embed(x_tokens), self.turned_by(x_positions, pool_cells), self.reads_of(positions)
         inputs = self.layer_inputs(x_tokens, x) if self.layer_input > 0 else x
         for index, layer in enumerate(self.run_layers):
             if layer.described.kernel > 0:
                 attention, gates = self.delta_of_step(self.first_product(x, layer), layer, positions, real), self.no_gates
             elif len(chunk_masks) == 0:
                 qk, v, gates = self.attention_inputs(x, layer, turns)
-                attention = self.decode_attention(qk, v, layer, turns.cells[layer.sight], length, masks)
+                attention = self.decode_attention(qk, v, layer, turns.cells[layer.sight], length, masks, reads)
             else:
                 qk, v, gates = self.attention_inputs(x, layer, turns)
                 cells = turns.cells[layer.sight]
-                all = [self.decode_attention(qk[:n], v[:n], layer, cells[:n], length, masks)]
+                all = [self.decode_attention(qk[:n], v[:n], layer, cells[:n], length, masks, reads)]
                 all += self.attention_of_parts(qk[n:], v[n:], layer, cells[n:], self.chunk_places, chunk_masks)
                 attention = torch.cat(all)
             self.add_attention(x, attention, gates, layer)
@@ -881,8 +1055,15 @@ class DenseDecoder(Types, DecoderProgram):
         length = self.length if self.whole_length else self.bucket(max_position + 1)
         if alone:
             length = max_position + 1
-        masks = self.no_masks if alone and not self.has_rings else self.decode_masks(positions, length, alone)
+        masks = self.decode_masks(positions, length, alone) if self.has_rings else self.no_masks
         return self.head(self.layers_of_step(tokens, positions, chunk_tokens, length, masks, n))[:n]
+
+    @torch.jit.export
+    def prepare_captured(self, rows: int, length: int) -> None:
+        """Before `captured_step` of so many rows, whose positions are below `length`, a multiple of 64."""
+        self.plan_step([0] * rows, length)
+        self.plan_parts([])
+        self.upload([self.slot_numbers[:0].to("cpu")])
 
     @torch.jit.export
     def captured_step(self, numbers: Tensor, length: int, sampled: bool) -> Tensor:
@@ -890,22 +1071,27 @@ class DenseDecoder(Types, DecoderProgram):
         their numbers to the host and cannot be held. Only the benchmark uses it.
 
         numbers: float64 on the device, the integers and floats of `decode`: [3 · n + 4 · n]
-        length: positions that are attended to at most, a multiple of 64
+        length: as of `prepare_captured`
         """
         n = numbers.size(0) // 7
         i, f = numbers[: 3 * n].view(3, n).long(), numbers[3 * n :].view(4, n).float()
-        x = self.layers_of_step(i[0], i[1], self.places[:0], length, self.decode_masks(i[1], length, False), n)
+        masks = self.decode_masks(i[1], length, False) if self.has_rings else self.no_masks
+        x = self.layers_of_step(i[0], i[1], self.places[:0], length, masks, n)
         return sample_at_once(self.head(x), Sampling(f[0], i[2], f[1], f[2], f[3], sampled, False))
 
     # Prompts: a chunk of one sequence.
 
     def prefill_masks(self, start: int, n: int) -> List[Tensor]:
         """For each sight, the `mask` of the rows of a chunk: [1, 1, n · A / G, length or ring]. The positions end
-        where the chunk does, and begin with the window of its first row, unless the ring is full."""
+        where the chunk does, and begin with the window of its first row, unless the ring is full. The flash kernel takes none.
+        """
         masks: List[Tensor] = []
         last = self.places[start : start + n].view(n, 1, 1)
-        for size, a_group, kept, both in self.sight_kinds:
+        for size, a_group, kept, both, _queries, flash in self.sight_kinds:
             window, group, ring = int(size), int(a_group), int(kept)
+            if flash > 0.0:
+                masks.append(self.no_mask)
+                continue
             first = max(0, start + 1 - window) // 64 * 64 if window > 0 else 0
             places = self.places[first : self.bucket(start + n)]
             if ring > 0 and self.bucket(start + n) > ring:
@@ -919,25 +1105,59 @@ class DenseDecoder(Types, DecoderProgram):
         return masks
 
     def prefill_attention(
-        self, qk: Tensor, v: Tensor, layer: DenseLayer, slot: int, start: int, cells: Tensor, masks: List[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, place: List[int], cells: Tensor, masks: List[Tensor], part: int
     ) -> Tensor:
-        """Writes a chunk's keys and values to the cache and attends to what each row sees: [n, A · D]."""
+        """Writes a chunk's keys and values to the cache and attends to what each row sees: [n, A · D].
+
+        place: the slot, start and length of the chunk; part: its number among those of the call
+        """
         n, d, mask = qk.size(0), layer.described, masks[layer.sight]
         group = d.heads // d.kv_heads
-        keys, values = layer.keys[slot], layer.values[slot]
-        if d.keys_of < 0 and d.ring > 0:
-            keys.index_copy_(0, cells, qk[:, d.heads :])
-            values.index_copy_(0, cells, v)
-        elif d.keys_of < 0:
-            keys[start : start + n].copy_(qk[:, d.heads :])
-            values[start : start + n].copy_(v)
-        last = self.bucket(start + n)
+        slot, last = place[0], place[1] + n
         if d.ring > 0:
-            last = min(last, d.ring)
-        first = last - mask.size(3)
+            keys, values = layer.keys[slot], layer.values[slot]
+            if d.keys_of < 0:
+                keys.index_copy_(0, cells, qk[:, d.heads :])
+                values.index_copy_(0, cells, v)
+            last = min(self.bucket(last), d.ring)
+            first = last - mask.size(3)
+        else:
+            if d.keys_of < 0:
+                self.put(layer, cells, qk[:, d.heads :], v)
+            if self.sight_kinds[layer.sight][5] > 0.0:
+                first = max(0, place[1] + 1 - d.window) if d.window > 0 else 0
+            else:
+                last = self.bucket(last)
+                first = last - mask.size(3)
+            begin = first // kv_cache.PAGE
+            keys = self.positions_of(layer.keys, part, begin, (last - 1) // kv_cache.PAGE + 1)
+            values = self.positions_of(layer.values, part, begin, (last - 1) // kv_cache.PAGE + 1)
+            first, last = first - begin * kv_cache.PAGE, last - begin * kv_cache.PAGE
+        if mask.size(0) == 0:
+            return self.flash_prompt(qk.narrow(1, 0, d.heads), keys[first:last], values[first:last], layer)
         q = qk[:, : d.heads].reshape(1, n * group, d.kv_heads, d.head_dim).transpose(1, 2)
         k, v = keys[first:last].transpose(0, 1).unsqueeze(0), values[first:last].transpose(0, 1).unsqueeze(0)
         return self.attend(q, k, v, mask, layer).view(n, -1)
+
+    def positions_of(self, pool: Tensor, part: int, first: int, last: int) -> Tensor:
+        """Pages of a part of a prompt, `last` exclusive: [positions, G, D]. They are copied unless they follow each other."""
+        page = self.planned_parts[part]
+        if page >= 0:
+            return pool.narrow(0, page + first, last - first).flatten(0, 1)
+        return pool.index_select(0, self.part_pages[part].narrow(0, first, last - first)).flatten(0, 1)
+
+    def flash_prompt(self, q: Tensor, k: Tensor, v: Tensor, layer: DenseLayer) -> Tensor:
+        """q [n, A, D] to k and v [positions, G, D], which end with the last query: [n, A · D]. The kernel has the heads of a
+        group beside each other."""
+        n, d = q.size(0), layer.described
+        by_key = q.reshape(n, -1, d.kv_heads, d.head_dim).transpose(1, 2).reshape(1, n, d.heads, d.head_dim)
+        out, lse = flash_causal(by_key, k.unsqueeze(0), v.unsqueeze(0), d.scale, d.window)
+        sinks = layer.sinks
+        if sinks is not None:
+            left = lse.view(d.kv_heads, -1, n).sub(sinks).sigmoid().permute(2, 0, 1)
+            out = out.view(n, d.kv_heads, -1, d.head_dim).mul_(left.unsqueeze(3))
+        out = out.view(n, d.kv_heads, -1, d.head_dim).transpose(1, 2)
+        return out.reshape(n, -1).to(self.compute_dtype)
 
     def attention_of_parts(
         self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, places: List[List[int]], masks: List[List[Tensor]]
@@ -946,10 +1166,9 @@ class DenseDecoder(Types, DecoderProgram):
         all: List[Tensor] = []
         first = 0
         for i, place in enumerate(places):
-            slot, start, length = place
-            last = first + length
+            last = first + place[2]
             own = cells[first:last]
-            all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, own, masks[i]))
+            all.append(self.prefill_attention(qk[first:last], v[first:last], layer, place, own, masks[i], i))
             first = last
         return all
 
@@ -962,7 +1181,7 @@ class DenseDecoder(Types, DecoderProgram):
         for _slot, start, length in places:
             own_places.append(self.places[start : start + length])
             masks.append(self.prefill_masks(start, length))
-        x, turns = self.embed(tokens), self.turned_by(concatenated(own_places))
+        x, turns = self.embed(tokens), self.turned_by(concatenated(own_places), concatenated(self.part_cells))
         inputs = self.layer_inputs(tokens, x) if self.layer_input > 0 else x
         for index, layer in enumerate(self.run_layers):
             gates = self.no_gates
@@ -986,12 +1205,6 @@ class DenseDecoder(Types, DecoderProgram):
         return self.ring_keys + self.ring_values + self.all_matrices + self.all_channels
 
     @torch.jit.export
-    def copy_slot(self, source: int, target: int, length: int) -> None:
-        for cache in self.all_keys + self.all_values:
-            if cache.numel() > 0:
-                cache[:, target, :length].copy_(cache[:, source, :length])
-
-    @torch.jit.export
     def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
         for states in self.of_states():
             if states.numel() > 0:
@@ -999,9 +1212,7 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
-        for caches in self.all_keys + self.all_values:
-            for layer in range(caches.size(0)):
-                kv_cache.exchange(caches[layer, a, :length], caches[layer, b, :length], self.spare)
+        """Exchanges the states of two slots. The worker exchanges their pages by `set_pages`."""
         for states in self.of_states():
             for layer in range(states.size(0)):
                 kv_cache.exchange(states[layer, a], states[layer, b], self.spare)
@@ -1010,7 +1221,12 @@ class DenseDecoder(Types, DecoderProgram):
         parts: List[Tensor] = []
         for cache in self.all_keys + self.all_values:
             if cache.numel() > 0:
-                parts.append(cache[:, slot, start:end])
+                at = start
+                while at < end:
+                    first = at // kv_cache.PAGE * kv_cache.PAGE
+                    until = min(end, first + kv_cache.PAGE)
+                    parts.append(cache[:, int(self.tables[slot, at // kv_cache.PAGE]), at - first : until - first])
+                    at = until
         return parts
 
     def of_state(self, slot: int, state: int) -> List[Tensor]:
@@ -1026,9 +1242,7 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def clear_slot(self, slot: int, length: int) -> None:
-        for cache in self.all_keys + self.all_values:
-            if cache.numel() > 0:
-                cache[:, slot, :length].zero_()
+        """Clears the states of a slot. The worker clears its pages by `clear_pages`."""
         for states in self.of_states():
             if states.numel() > 0:
                 states[:, slot].zero_()

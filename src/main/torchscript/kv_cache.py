@@ -1,4 +1,4 @@
-"""The KV cache of `decoder.py`: keys and values by layer, slot and position."""
+"""The KV cache of `decoder.py`: keys and values by layer, slot and position. And constants of that of `dense_decoder.py`."""
 
 from typing import Final, List
 
@@ -7,6 +7,14 @@ from torch import Tensor
 
 # `dense.pt` exchanges slots by at most so many numbers at a time, or by one position or state if that has more.
 EXCHANGED_AT_ONCE: Final[int] = 2**21
+# Positions of a page. The worker has the same number.
+PAGE: Final[int] = 256
+# Pieces that attention takes at once, unless one row has more. Each takes a copy of its row's queries, and a result.
+MOST_PIECES: Final[int] = 8192
+# Pieces that plain operators take at once: they copy the pages.
+PLAIN_PIECES: Final[int] = 32
+# More than any position.
+BEHIND_ALL: Final[int] = 2**40
 
 
 class KvCache(torch.nn.Module):

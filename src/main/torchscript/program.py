@@ -18,13 +18,13 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
 put_projection step_bytes source_sha256 file_numbers prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
-decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot read_positions
-write_positions read_state write_state
+decode_logits encode project_vectors clear_chunks copy_state swap_slots clear_slot read_positions write_positions
+read_state write_state
 """.split()
 METHODS = {
-    "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
-    "dense.pt": COMMON_METHODS + ["placement"],
-    "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
+    "decoder.pt": COMMON_METHODS + "copy_slot int4_available packing_available packs_megabytes pack_late pack unpack".split(),
+    "dense.pt": COMMON_METHODS + "placement take_pages set_pages copy_page clear_pages try_flash".split(),
+    "native.pt": COMMON_METHODS + "copy_slot close use_threads is_finite".split(),
 }
 # Of a slot in each layer that does not keep all positions: the present state, and copies at earlier positions.
 STATES: Final[int] = 3
@@ -438,6 +438,12 @@ class DecoderProgram(torch.nn.Module):
         """Numbers [m] from the host, int64 or float32, on the device."""
         return parts
 
+    def plan_step(self, positions: List[int], steps: int) -> None:
+        """Called before the `upload` of each call that decodes rows, for what a program sends with it."""
+
+    def plan_parts(self, places: List[List[int]]) -> None:
+        """Likewise before each call that runs parts of prompts. places: the slot, start and length of each"""
+
     def choose(self, logits: Tensor, sampling: Sampling) -> Tuple[Tensor, Tensor]:
         """The next token of each row, int64 [n]: on the device, and once more on the host if the host knows them."""
         tokens = sample(logits, sampling)
@@ -476,6 +482,8 @@ class DecoderProgram(torch.nn.Module):
         """
         n = len(integers) // 3
         max_position = max(integers[n : 2 * n])
+        self.plan_step(integers[n : 2 * n], steps)
+        self.plan_parts(self.chunk_places)
         chunk_ids = torch.tensor(self.chunk_ids, dtype=torch.int64)
         sent = self.upload([torch.tensor(integers), torch.tensor(floats, dtype=torch.float32), chunk_ids])
         i, f, chunks = sent[0].view(3, n), sent[1].view(3 + steps, n), sent[2]
@@ -498,6 +506,8 @@ class DecoderProgram(torch.nn.Module):
         """Runs the layers of the first step of the `decode_steered` that follows, whose other arguments need not be known
         yet. integers: as in `decode`"""
         n = len(integers) // 3
+        self.plan_step(integers[n : 2 * n], 1)
+        self.plan_parts(self.chunk_places)
         sent = self.upload([torch.tensor(integers), torch.tensor(self.chunk_ids, dtype=torch.int64)])
         i = sent[0].view(3, n)
         self.begun = self.decode_step(i[0], i[1], sent[1], max(integers[n : 2 * n]))
@@ -538,6 +548,8 @@ class DecoderProgram(torch.nn.Module):
         for some in places:
             lists.append(torch.tensor(some, dtype=torch.int64))
         lists.append(torch.tensor(bias, dtype=torch.float32))
+        if steps > 1:
+            self.plan_step(integers[n : 2 * n], steps)
         sent = self.upload(lists)
         i, f = sent[0].view(3, n), sent[1].view(3 + steps, n)
         rows, penalties = sent[2], sent[3].view(3, m, 1)
@@ -565,6 +577,7 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:
         """One step's logits [n, V] on the host, for tests."""
+        self.plan_step(positions, 1)
         sent = self.upload([torch.tensor(tokens + positions)])[0].view(2, -1)
         return self.decode_step(sent[0], sent[1], sent[0, :0], max(positions)).to("cpu")
 
@@ -572,6 +585,7 @@ class DecoderProgram(torch.nn.Module):
 
     @torch.jit.export
     def prefill(self, ids: List[int], slot: int, start: int) -> None:
+        self.plan_parts([[slot, start, len(ids)]])
         self.run_chunk(self.upload([torch.tensor(ids)])[0], slot, start, len(ids))
 
     @torch.jit.export
@@ -580,6 +594,7 @@ class DecoderProgram(torch.nn.Module):
     ) -> int:
         """As prefill, and samples the token after the chunk. floats: temperature, top_p, min_p, uniform number"""
         n = len(ids)
+        self.plan_parts([[slot, start, n]])
         sent = self.upload([torch.tensor(ids + [top_k]), torch.tensor(floats, dtype=torch.float32)])
         i, f = sent[0], sent[1].view(4, 1)
         logits = self.head(self.run_chunk(i[:n], slot, start, n - 1))
@@ -589,6 +604,7 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
         """As prefill; the logits after each token of the chunk or after the last, [n or 1, V], on the host."""
+        self.plan_parts([[slot, start, len(ids)]])
         tokens = self.upload([torch.tensor(ids)])[0]
         if all_rows:
             return self.head_of_prompt(self.run_chunk(tokens, slot, start, 0)).to("cpu")
@@ -603,6 +619,7 @@ class DecoderProgram(torch.nn.Module):
         ids: the tokens of all parts; places: the slot, start and length of each. Positions before a start are in the cache.
         summed: of each part the sum of its rows, or else its last row
         """
+        self.plan_parts(places)
         rows = self.last_normed(self.run_parts(self.upload([torch.tensor(ids)])[0], places))
         found: List[Tensor] = []
         first = 0
