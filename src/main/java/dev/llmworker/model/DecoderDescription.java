@@ -14,6 +14,7 @@ import java.util.Map;
 /// @param kvCacheBytes size of the whole cache; its memory is taken when it is first used
 /// @param kvCacheBytesByKind the same by what layers keep: `full`, `window`, `recurrent`
 /// @param kvCacheBytesPerToken bytes of the cache that one position takes
+/// @param kvCacheTokens positions that all sequences together have room for
 public record DecoderDescription(
         String name,
         String architecture,
@@ -24,4 +25,5 @@ public record DecoderDescription(
         String weightFormat,
         long kvCacheBytes,
         Map<String, Long> kvCacheBytesByKind,
-        long kvCacheBytesPerToken) {}
+        long kvCacheBytesPerToken,
+        long kvCacheTokens) {}

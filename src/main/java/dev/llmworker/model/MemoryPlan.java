@@ -16,7 +16,8 @@ import java.util.stream.Collectors;
 /// @param working bytes that loading and running take beside weights and cache
 /// @param slots sequences decoded together
 /// @param contextLength tokens of each, at most
-/// @param spareTokens of each slot's cache beside its context
+/// @param layout how slots share the cache
+/// @param tokens that the cache has room for, in all slots together
 /// @param bytesPerToken of the KV cache
 /// @param bytesPerSlot of the cache beside that of its tokens
 /// @param perToken the arithmetic of `bytesPerToken`, for messages
@@ -29,7 +30,8 @@ public record MemoryPlan(
         long working,
         int slots,
         int contextLength,
-        int spareTokens,
+        Layout layout,
+        long tokens,
         long bytesPerToken,
         long bytesPerSlot,
         String perToken,
@@ -38,15 +40,108 @@ public record MemoryPlan(
     public static final int DEFAULT_SLOTS = 32;
     /// Of what weights, cache and steps leave. Other programs need memory too, and files are read faster from it.
     private static final double SHARE_OF_COPIES = 0.25;
-    /// There are fewer slots before contexts become shorter than this.
-    private static final int COMFORTABLE_CONTEXT = 4096;
     /// Contexts are rounded down to multiples of this, which the decoder's attention reads.
     private static final int CONTEXT_STEP = 64;
+
+    /// How slots share the cache.
+    public sealed interface Layout {
+        /// There are fewer slots before each has room for fewer tokens than this, in the mean.
+        ///
+        /// @param trained the longest context of the model
+        /// @param chosen context; 0 if nobody chose it
+        int each(int trained, int chosen);
+
+        /// Tokens of the cache that a sequence of this length needs.
+        long sequence(long length);
+
+        /// Bytes that the cache takes at least.
+        ///
+        /// @param sequence bytes of the longest sequence's tokens
+        /// @param perToken bytes of a token
+        /// @param perSlot bytes of a slot beside its tokens
+        double least(int slots, double sequence, long perToken, long perSlot);
+
+        /// Tokens that the cache has room for.
+        ///
+        /// @param left bytes that its tokens may take
+        long tokens(int slots, long contextLength, double left, long perToken);
+
+        /// `32 slots × 4096 tokens`.
+        String words(int slots, long contextLength, long tokens);
+
+        /// Each slot has room for a context of its own.
+        ///
+        /// @param spareTokens beside its context
+        record Shares(int spareTokens) implements Layout {
+            @Override
+            public int each(int trained, int chosen) {
+                return chosen == 0 ? Math.min(trained, 4096) : chosen;
+            }
+
+            @Override
+            public long sequence(long length) {
+                return length + spareTokens;
+            }
+
+            @Override
+            public double least(int slots, double sequence, long perToken, long perSlot) {
+                return slots * (sequence + perSlot);
+            }
+
+            @Override
+            public long tokens(int slots, long contextLength, double left, long perToken) {
+                return slots * (contextLength + spareTokens);
+            }
+
+            @Override
+            public String words(int slots, long contextLength, long tokens) {
+                return Count.of(slots, "slot") + " × " + contextLength
+                        + (spareTokens == 0 ? " tokens" : " and " + spareTokens + " spare tokens");
+            }
+        }
+
+        /// All slots take pages from one pool as they grow.
+        ///
+        /// @param pageTokens positions of a page
+        record Pages(int pageTokens) implements Layout {
+            /// Few sequences are as long as the context.
+            @Override
+            public int each(int trained, int chosen) {
+                return Math.min(chosen == 0 ? trained : chosen, 1024);
+            }
+
+            @Override
+            public long sequence(long length) {
+                return Math.ceilDiv(length, pageTokens) * (long) pageTokens;
+            }
+
+            /// One sequence must have room, and the page that belongs to no slot.
+            @Override
+            public double least(int slots, double sequence, long perToken, long perSlot) {
+                return sequence + (double) pageTokens * perToken + (double) slots * perSlot;
+            }
+
+            /// At most what all slots can use.
+            @Override
+            public long tokens(int slots, long contextLength, double left, long perToken) {
+                var most = slots * sequence(contextLength) + pageTokens;
+                var least = sequence(contextLength) + pageTokens;
+                var room = perToken == 0 ? most : (long) (left / perToken) / pageTokens * pageTokens;
+                return Math.clamp(room, least, most);
+            }
+
+            @Override
+            public String words(int slots, long contextLength, long tokens) {
+                return Count.of(slots, "slot") + " of up to " + contextLength + " tokens, which share "
+                        + (tokens / pageTokens - 1) + " pages of " + pageTokens + ", " + tokens + " tokens";
+            }
+        }
+    }
 
     /// What the memory must hold.
     ///
     /// @param scratch bytes that a step takes beside `working`, by the length of the context
-    /// @param spareTokens that a slot's cache has room for beside its context, at most
+    /// @param layout how slots share the cache
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     /// @param mostSlots if nobody chose their number
     public record Needs(
@@ -55,16 +150,40 @@ public record MemoryPlan(
             long weights,
             long working,
             LongUnaryOperator scratch,
-            int spareTokens,
+            Layout layout,
             double share,
             int mostSlots) {
         /// Bytes of a slot; the largest number if there are more.
         private long slot(long contextLength) {
             var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
-            var tokens = contextLength + spareTokens;
+            var tokens = layout.sequence(contextLength);
             return perToken > Long.MAX_VALUE / 2 / tokens
                     ? Long.MAX_VALUE
                     : perToken * tokens + config.cacheBytesPerSlot(contextLength, numberBytes);
+        }
+
+        /// Whether the cache has room for so many slots.
+        ///
+        /// @param part as of [#leftForCache]
+        private boolean fits(long left, int slots, long contextLength, double part) {
+            var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
+            var perSlot = config.cacheBytesPerSlot(contextLength, numberBytes);
+            var sequence = (double) perToken * layout.sequence(contextLength);
+            return layout.least(slots, sequence, perToken, perSlot) <= leftForCache(left, contextLength, part);
+        }
+
+        /// How many slots of such a context the memory has room for: 0 to `most`.
+        private int mostOf(long left, int most, long contextLength) {
+            int fits = 0, tooMany = most + 1;
+            while (tooMany - fits > 1) {
+                var middle = (fits + tooMany) / 2;
+                if (fits(left, middle, contextLength, 1)) {
+                    fits = middle;
+                } else {
+                    tooMany = middle;
+                }
+            }
+            return fits;
         }
 
         /// What is left for the cache beside the scratch of a step.
@@ -80,7 +199,7 @@ public record MemoryPlan(
             while (tooLong - fits > 1) {
                 var middle = (fits + tooLong) / 2;
                 var length = middle * CONTEXT_STEP;
-                if (slot(length) <= leftForCache(left, length, part) / slots) {
+                if (fits(left, slots, length, part)) {
                     fits = middle;
                 } else {
                     tooLong = middle;
@@ -107,7 +226,7 @@ public record MemoryPlan(
                     "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + config.contextLength());
         }
         if (slots == 0) {
-            var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
+            var each = needs.layout().each(config.contextLength(), contextLength);
             var budget = needs.leftForCache(left, each, needs.share());
             slots = (int) Math.clamp(budget / needs.slot(each), 1, needs.mostSlots());
         }
@@ -115,6 +234,9 @@ public record MemoryPlan(
             var longest = needs.longest(left, slots, needs.share());
             contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
+        var perToken = config.cacheBytesPerToken(contextLength, needs.numberBytes());
+        var perSlot = config.cacheBytesPerSlot(contextLength, needs.numberBytes());
+        var forTokens = needs.leftForCache(left, contextLength, needs.share()) - (double) slots * perSlot;
         var plan = new MemoryPlan(
                 memory.place(),
                 memory.total(),
@@ -123,13 +245,13 @@ public record MemoryPlan(
                 needs.working() + needs.scratch().applyAsLong(contextLength),
                 slots,
                 contextLength,
-                needs.spareTokens(),
-                config.cacheBytesPerToken(contextLength, needs.numberBytes()),
-                config.cacheBytesPerSlot(contextLength, needs.numberBytes()),
+                needs.layout(),
+                needs.layout().tokens(slots, contextLength, forTokens, perToken),
+                perToken,
+                perSlot,
                 config.cacheArithmetic(contextLength, needs.numberBytes()),
                 config.slotArithmetic(contextLength));
-        // Not the product of all: that of a hostile file could overflow.
-        if (needs.slot(contextLength) > needs.leftForCache(left, contextLength, 1) / slots) {
+        if (!needs.fits(left, slots, contextLength, 1)) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
                     + ". " + plan.whatFits(needs, left));
         }
@@ -138,7 +260,7 @@ public record MemoryPlan(
 
     /// Bytes of the KV cache. Its memory is taken when it is first used.
     public long cache() {
-        return slots * (bytesPerToken * (contextLength + spareTokens) + bytesPerSlot);
+        return bytesPerToken * tokens + bytesPerSlot * slots;
     }
 
     /// Bytes of main memory that copies of evicted prefixes may take.
@@ -155,17 +277,17 @@ public record MemoryPlan(
                 .collect(Collectors.groupingBy(
                         LayerState::kind,
                         TreeMap::new,
-                        Collectors.summingLong(state -> slots
-                                * (state.perPosition(numberBytes) * (contextLength + spareTokens)
-                                        + state.fixed(numberBytes)))));
+                        Collectors.summingLong(
+                                state -> state.perPosition(numberBytes) * tokens + state.fixed(numberBytes) * slots)));
     }
 
     private String arithmetic() {
-        var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ")
-                + bytesPerToken + " bytes" + (perToken.isEmpty() ? "" : " (" + perToken + ")");
-        var each = perSlot.isEmpty() ? tokens : "(" + tokens + " + " + bytesPerSlot + " bytes (" + perSlot + "))";
-        return Count.of(slots, "slot") + " × " + each + " are "
-                + gigabytes(slots * ((double) bytesPerToken * (contextLength + spareTokens) + bytesPerSlot));
+        var each = layout.words(slots, contextLength, tokens) + " × " + bytesPerToken + " bytes"
+                + (perToken.isEmpty() ? "" : " (" + perToken + ")");
+        var all = perSlot.isEmpty()
+                ? each
+                : each + ", and " + Count.of(slots, "slot") + " × " + bytesPerSlot + " bytes (" + perSlot + "),";
+        return all + " are " + gigabytes((double) bytesPerToken * tokens + (double) bytesPerSlot * slots);
     }
 
     private String room() {
@@ -175,7 +297,7 @@ public record MemoryPlan(
     }
 
     private String whatFits(Needs needs, long left) {
-        var fewer = needs.leftForCache(left, contextLength, 1) / needs.slot(contextLength);
+        var fewer = needs.mostOf(left, slots, contextLength);
         var shorter = needs.longest(left, slots, 1);
         var short1 = needs.longest(left, 1, 1);
         if (fewer >= 1 && shorter >= CONTEXT_STEP) {

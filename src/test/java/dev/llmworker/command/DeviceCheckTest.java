@@ -80,7 +80,7 @@ class DeviceCheckTest {
 
     private static double limit(String weightFormat) {
         return DeviceCheck.limit(
-                new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1, Map.of(), 1));
+                new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1, Map.of(), 1, 1));
     }
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is

@@ -119,7 +119,7 @@ final class FakeDecoder implements Decoder {
     @Override
     public DecoderDescription description() {
         return new DecoderDescription(
-                "fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0);
+                "fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0, 0);
     }
 
     @Override

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.model.MemoryPlan.Layout.Pages;
+import dev.llmworker.model.MemoryPlan.Layout.Shares;
 import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.jupiter.api.Test;
@@ -58,7 +60,7 @@ class MemoryPlanTest {
     private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, available, "this machine"),
-                new MemoryPlan.Needs(SHAPE, 2, weights, GB, _ -> 0, 0, 0.5, 32),
+                new MemoryPlan.Needs(SHAPE, 2, weights, GB, _ -> 0, new Shares(0), 0.5, 32),
                 slots,
                 contextLength);
     }
@@ -82,7 +84,7 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, _ -> 0, 0, 0.5, 32);
+        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -153,7 +155,7 @@ class MemoryPlanTest {
     @Test
     void whatAStepTakesForLongContextsIsPlanned() {
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
-        var needs = new MemoryPlan.Needs(SHAPE, 2, 3 * GB, GB, length -> 1_000_000 * length, 0, 0.5, 32);
+        var needs = new MemoryPlan.Needs(SHAPE, 2, 3 * GB, GB, length -> 1_000_000 * length, new Shares(0), 0.5, 32);
         var plan = MemoryPlan.of(memory, needs, 4, 0);
         assertEquals((long) (5.5e9 / (4 * 32_768 + 500_000)) / 64 * 64, plan.contextLength());
         assertEquals(GB + 1_000_000L * plan.contextLength(), plan.working());
@@ -179,7 +181,7 @@ class MemoryPlanTest {
     private static MemoryPlan onGpu(int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(85 * GB, 80 * GB, "the GPU"),
-                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, _ -> 0, 64, 0.9, 32),
+                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, _ -> 0, new Shares(64), 0.9, 32),
                 slots,
                 contextLength);
     }
@@ -201,6 +203,43 @@ class MemoryPlanTest {
                 String.valueOf(refused.getMessage()).endsWith(". MAX_SLOTS=127 would fit, or MAX_MODEL_LEN=14912"),
                 refused::toString);
         assertEquals(127, onGpu(127, 14_976).slots());
+    }
+
+    private static MemoryPlan inPages(long available, int slots, int contextLength) {
+        return MemoryPlan.of(
+                new DeviceMemory(85 * GB, available, "the GPU"),
+                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, _ -> 0, new Pages(256), 0.9, 128),
+                slots,
+                contextLength);
+    }
+
+    @Test
+    void slotsThatSharePagesDoNotDivideTheContext() {
+        var plan = inPages(80 * GB, 0, 0);
+        assertEquals(128, plan.slots());
+        assertEquals(131_072, plan.contextLength());
+        assertEquals(63 * GB * 9 / 10 / 32_768 / 256 * 256, plan.tokens());
+        assertEquals(32_768L * plan.tokens(), plan.cache());
+        assertTrue(
+                plan.toString()
+                        .contains("KV cache: 128 slots of up to 131072 tokens, which share 6758 pages of 256, 1730304 tokens"),
+                plan::toString);
+        // A chosen context changes neither slots nor memory; what all slots can use is enough.
+        assertEquals(plan.tokens(), inPages(80 * GB, 0, 65_536).tokens());
+        assertEquals(128, inPages(80 * GB, 0, 65_536).slots());
+        assertEquals(4 * 1_024 + 256, inPages(80 * GB, 4, 1_000).tokens());
+    }
+
+    /// 27,465 tokens, of which nine tenths are for a cache that nobody chose. One page belongs to no slot.
+    @Test
+    void oneSequenceMustHaveRoomForTheWholeContext() {
+        var plan = inPages(17 * GB + 9 * GB / 10, 0, 0);
+        assertEquals(24, plan.slots());
+        assertEquals((96 - 1) * 256, plan.contextLength());
+        assertEquals(96 * 256, plan.tokens());
+        assertEquals(27_136 - 256, inPages(17 * GB + 9 * GB / 10, 3, 27_136 - 256).contextLength());
+        var refused = assertThrows(IllegalArgumentException.class, () -> inPages(17 * GB + 9 * GB / 10, 3, 27_000 + 200));
+        assertTrue(String.valueOf(refused.getMessage()).endsWith(" MAX_MODEL_LEN=27136 would fit"), refused::toString);
     }
 
     private static MemoryPlan planOfKinds(int slots, int contextLength) {
@@ -242,7 +281,7 @@ class MemoryPlanTest {
         var config = new ModelConfig("m", "m", 2048, 128_256, 131_072, 1e-5f, 1, 1, 0, false, 0, layers);
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, 15 * GB, "this machine"),
-                new MemoryPlan.Needs(config, 2, 4 * GB, GB, _ -> 0, 0, 0.5, 32),
+                new MemoryPlan.Needs(config, 2, 4 * GB, GB, _ -> 0, new Shares(0), 0.5, 32),
                 slots,
                 contextLength);
     }

@@ -39,6 +39,12 @@ public interface Decoder extends AutoCloseable {
     /// A token of a row whose logits are not finite. Its sequence cannot go on.
     int NO_TOKEN = -2;
 
+    /// The room of sequences in its cache. Calls make room themselves, and fail if there is none, so that a caller who shares
+    /// the cache between many sequences asks first.
+    default CacheRoom room() {
+        return CacheRoom.OWN_SHARE;
+    }
+
     /// How many tokens of prompts it takes at once. The scheduler cuts prompts by it.
     default PromptSizes prompts() {
         return PromptSizes.OF_CPU;

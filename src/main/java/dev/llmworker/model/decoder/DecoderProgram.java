@@ -8,6 +8,7 @@ import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.LayerState;
+import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.Rope;
@@ -52,9 +53,14 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
         return weights == Precision.AUTO ? Precision.BF16 : weights;
     }
 
-    /// Tokens that a slot's cache has room for beside its context, at most.
-    default int spareTokens() {
-        return 0;
+    /// How slots share the cache.
+    default MemoryPlan.Layout layout() {
+        return new MemoryPlan.Layout.Shares(0);
+    }
+
+    /// As [Decoder#room()], once the program is loaded.
+    default CacheRoom room() {
+        return CacheRoom.OWN_SHARE;
     }
 
     /// What a step takes beside its activations, in bytes: scores and masks of attention, tables of positions, copies
@@ -121,6 +127,9 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
     }
 
     // Loading.
+
+    /// Takes the cache that the plan has room for. Called after [#configure], and again after it.
+    default void plan(MemoryPlan plan) {}
 
     /// Describes the model. [#allocate] follows once.
     ///
@@ -407,6 +416,9 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
     default void copySlot(int from, int to, int length) {
         exported().run("copy_slot", from, to, length);
     }
+
+    /// The sequence in a slot goes on from `length`; what the slot has behind it is not needed.
+    default void cutSlot(int slot, int length) {}
 
     /// As [Decoder#moveSlot].
     default void moveSlot(int from, int to, int length) {

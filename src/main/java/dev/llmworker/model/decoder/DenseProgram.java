@@ -1,12 +1,14 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import ai.djl.engine.EngineException;
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Devices;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.LayerState;
+import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.loading.WeightLayout;
@@ -18,11 +20,22 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// The program for GPUs. All matrices are dense and of one format. The tests run it on a CPU too.
-record DenseProgram(ExportedProgram exported) implements DecoderProgram {
-    /// The program has a position that nothing reads, and its attention reads whole pieces of 64.
-    private static final int SPARE_TOKENS = 64;
+/// The program for GPUs. All matrices are dense and of one format. Its cache is a [PagePool]. The tests run it on a CPU too.
+final class DenseProgram implements DecoderProgram {
+    private static final Logger LOG = LoggerFactory.getLogger(DenseProgram.class);
+    /// As in `kv_cache.py`.
+    static final int PAGE_TOKENS = 256;
+    /// Likewise: pieces that a step takes at once, and those of them that plain operators take at once.
+    private static final int MOST_PIECES = 8192;
+
+    private static final int PLAIN_PIECES = 32;
+    /// Of each value of a piece, in the worst case: queries and result in the cache's type, and a sum in float32.
+    private static final int PIECE_COPIES = 3;
     /// Of each score that no kernel for attention computes: as it is, in float32, with sinks, its weight, and
     /// that in the cache's type.
     private static final int SCORE_BYTES = 5 * Float.BYTES;
@@ -39,14 +52,109 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     /// What unpacking takes at most: 2^23 elements at a time, five copies of them in float32.
     private static final long PIECE_BYTES = 5L * Float.BYTES << 23;
 
+    private final ExportedProgram exported;
+    private @Nullable PagePool pool;
+
+    DenseProgram(ExportedProgram exported) {
+        this.exported = exported;
+    }
+
+    @Override
+    public ExportedProgram exported() {
+        return exported;
+    }
+
     @Override
     public Precision weights(DecoderOptions options, Device device) {
         return options.weights() == Precision.AUTO ? Devices.fastest(device) : options.weights();
     }
 
     @Override
-    public int spareTokens() {
-        return SPARE_TOKENS;
+    public MemoryPlan.Layout layout() {
+        return new MemoryPlan.Layout.Pages(PAGE_TOKENS);
+    }
+
+    @Override
+    public void plan(MemoryPlan plan) {
+        int pages = (int) Math.min(Integer.MAX_VALUE, plan.tokens() / PAGE_TOKENS);
+        exported.run("take_pages", pages);
+        pool = new PagePool(pages, PAGE_TOKENS, plan.slots(), new Pages(exported));
+    }
+
+    private PagePool pool() {
+        return Objects.requireNonNull(pool, "the cache is not planned yet");
+    }
+
+    @Override
+    public CacheRoom room() {
+        return pool();
+    }
+
+    /// The pages of the exported program.
+    private record Pages(ExportedProgram exported) implements PagePool.Storage {
+        @Override
+        public void place(int slot, int first, int[] pages) {
+            if (pages.length > 0) {
+                exported.run("set_pages", slot, first, longs(pages));
+            }
+        }
+
+        @Override
+        public void copy(int from, int to) {
+            exported.run("copy_page", from, to);
+        }
+
+        @Override
+        public void clear(int[] pages) {
+            if (pages.length > 0) {
+                exported.run("clear_pages", (Object) longs(pages));
+            }
+        }
+
+        private static long[] longs(int[] integers) {
+            return IntStream.of(integers).asLongStream().toArray();
+        }
+    }
+
+    /// The kernel for attention is PyTorch's own, and internal to it. So it is tried first.
+    @Override
+    public void build() {
+        try {
+            if (exported.test("try_flash")) {
+                LOG.info("attention runs in the flash kernel, which gives here what plain operators give");
+            }
+        } catch (EngineException e) {
+            LOG.debug("attention runs in plain operators, because there is no flash kernel here", e);
+        }
+        exported.run("build");
+    }
+
+    @Override
+    public void copySlot(int from, int to, int length) {
+        pool().copy(from, to, length);
+    }
+
+    @Override
+    public void cutSlot(int slot, int length) {
+        pool().copy(slot, slot, length);
+    }
+
+    /// What slot `to` has is still needed, if positions are reserved there.
+    @Override
+    public void moveSlot(int from, int to, int length) {
+        pool().swap(from, to);
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        pool().swap(a, b);
+        exported.run("swap_slots", a, b, length);
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        pool().clear(slot);
+        exported.run("clear_slot", slot, length);
     }
 
     /// In long contexts pieces are shorter, so that their masks stay small.
@@ -90,7 +198,7 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
         var scores = attentions.stream()
                 .filter(attention -> attention.sinks() || attention.cap() > 0)
                 .mapToLong(attention -> {
-                    var step = slots * seenByStep(attention, contextLength);
+                    var step = slots * maskedByStep(attention, contextLength);
                     var prompt = promptRows * seenByPrompt(attention, promptRows, contextLength);
                     return attention.heads() * Math.max(step, prompt) * SCORE_BYTES;
                 })
@@ -100,7 +208,7 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
         var masks = attentions.stream()
                 .filter(distinct(attention -> List.of(attention.window(), attention.heads() / attention.kvHeads())))
                 .mapToLong(attention -> {
-                    var step = slots * seenByStep(attention, contextLength);
+                    var step = slots * maskedByStep(attention, contextLength);
                     var prompt = promptRows * seenByPrompt(attention, promptRows, contextLength);
                     var group = attention.heads() / attention.kvHeads();
                     var held = attention.state(contextLength) instanceof LayerState.Ring ? HELD_BYTES * step : 0;
@@ -114,7 +222,30 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
                 .distinct()
                 .mapToLong(kind -> 2L * kind.getValue() * Float.BYTES * contextLength)
                 .sum();
-        return scores + masks + turns + deltaBytes(config, slots, promptRows);
+        return scores
+                + masks
+                + turns
+                + pieceBytes(config, slots, promptRows, cache, contextLength)
+                + deltaBytes(config, slots, promptRows);
+    }
+
+    /// What attention takes of pages: in a step copies of each row's queries for each of its pages; in plain operators also
+    /// copies of some pages, with their scores; in a prompt a copy of the sequence's pages, if they do not follow each other.
+    private static long pieceBytes(
+            ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
+        var pages = Math.ceilDiv(contextLength, PAGE_TOKENS);
+        var pieces = Math.max(Math.min(MOST_PIECES, slots * pages), pages);
+        return config.attentions()
+                .filter(attention -> attention.state(contextLength) instanceof LayerState.Full)
+                .mapToLong(attention -> {
+                    long values = (long) (attention.heads() + attention.kvHeads()) * attention.headDim();
+                    long step = pieces * values * (PIECE_COPIES - 1) * cache.bytes() + pieces * values * Float.BYTES;
+                    long page = 2L * PAGE_TOKENS * attention.kvHeads() * attention.headDim() * cache.bytes();
+                    long plain = PLAIN_PIECES * (page + (long) attention.heads() * PAGE_TOKENS * SCORE_BYTES);
+                    return Math.max(step + plain, pages * page);
+                })
+                .max()
+                .orElse(0);
     }
 
     private static <T> Predicate<T> distinct(Function<T, Object> key) {
@@ -122,7 +253,12 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
         return one -> seen.add(key.apply(one));
     }
 
-    /// Positions that a row of a step attends to at most, those that a mask hides included.
+    /// Positions that the mask of a row of a step has at most. Only rings have masks in steps.
+    private static long maskedByStep(Attention attention, long contextLength) {
+        return attention.state(contextLength) instanceof LayerState.Ring ring ? ring.length() : 0;
+    }
+
+    /// Positions that a row attends to at most, those that a mask hides included.
     private static long seenByStep(Attention attention, long contextLength) {
         return attention.state(contextLength) instanceof LayerState.Ring ring ? ring.length() : contextLength;
     }

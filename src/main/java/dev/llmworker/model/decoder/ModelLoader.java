@@ -98,7 +98,8 @@ record ModelLoader(
                 format(weights),
                 plan.cache(),
                 plan.byKind(config, cache.bytes()),
-                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
+                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()),
+                plan.tokens());
         return new Loaded(
                 description,
                 config.states(plan.contextLength()),
@@ -136,6 +137,7 @@ record ModelLoader(
                 cache,
                 Devices.name(device),
                 options.deterministic());
+        program.plan(plan);
         return config;
     }
 
@@ -181,14 +183,13 @@ record ModelLoader(
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
                         * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
-        var spare = program.spareTokens();
         var needs = new MemoryPlan.Needs(
                 config,
                 cache.bytes(),
                 weightBytes,
                 working,
                 length -> scratch(config, promptRows((int) length), cache, length),
-                spare,
+                program.layout(),
                 share,
                 device.isGpu() ? GPU_SLOTS : MemoryPlan.DEFAULT_SLOTS);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());

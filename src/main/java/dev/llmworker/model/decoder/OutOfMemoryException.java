@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The memory of the device does not suffice for a call. The decoder is as good as before, except for what the call
 /// wrote.
@@ -14,7 +15,7 @@ public final class OutOfMemoryException extends RuntimeException {
             "CUBLAS_STATUS_ALLOC_FAILED",
             "CUDNN_STATUS_ALLOC_FAILED");
 
-    public OutOfMemoryException(String message, Throwable cause) {
+    public OutOfMemoryException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 

@@ -9,16 +9,22 @@ import java.util.List;
 /// @param mostBytes as [SlotCopies#mostBytes()]
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
-record ProgramCopies(DecoderProgram program, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
+record ProgramCopies(
+        DecoderProgram program, CacheRoom room, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
         implements SlotCopies {
     /// @param numberBytes bytes of a number of keys and values
     static ProgramCopies of(
-            DecoderProgram program, SlotStates slots, List<LayerState> layers, int numberBytes, long mostBytes) {
+            DecoderProgram program,
+            CacheRoom room,
+            SlotStates slots,
+            List<LayerState> layers,
+            int numberBytes,
+            long mostBytes) {
         var perPosition = layers.stream()
                 .mapToLong(layer -> layer.perPosition(numberBytes))
                 .sum();
         var fixed = layers.stream().mapToLong(layer -> layer.fixed(numberBytes)).sum();
-        return new ProgramCopies(program, slots, mostBytes, perPosition, fixed / LayerState.COPIES);
+        return new ProgramCopies(program, room, slots, mostBytes, perPosition, fixed / LayerState.COPIES);
     }
 
     @Override
@@ -52,6 +58,9 @@ record ProgramCopies(DecoderProgram program, SlotStates slots, long mostBytes, l
         check(start, end, from);
         if (start == 0) {
             slots.clear(slot);
+        }
+        if (!room.reserve(slot, start, end)) {
+            throw new OutOfMemoryException("the KV cache has no room for a copied prefix", null);
         }
         program.writePositions(slot, start, end, from);
     }

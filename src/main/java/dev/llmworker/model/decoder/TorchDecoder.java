@@ -16,6 +16,7 @@ import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ public final class TorchDecoder implements Decoder {
     private final boolean deterministic;
     private final PromptSizes prompts;
     private final SlotStates states;
+    private final CacheRoom room;
     private final boolean bidirectional;
     private final @Nullable SlotCopies copies;
 
@@ -45,12 +47,13 @@ public final class TorchDecoder implements Decoder {
         this.device = device;
         this.description = loaded.description();
         this.states = new SlotStates(loaded.states(), description.slots());
+        this.room = program.room();
         this.prompts = loaded.prompts();
         this.deterministic = deterministic;
         this.bidirectional = bidirectional;
         this.copies = loaded.copiesBytes() == 0
                 ? null
-                : ProgramCopies.of(program, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
+                : ProgramCopies.of(program, room, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
@@ -139,9 +142,22 @@ public final class TorchDecoder implements Decoder {
                 part.ids(), slot, part.start(), sampling.topK(), numbers, sampled, DecodeCall.filters(sampling));
     }
 
+    @Override
+    public CacheRoom room() {
+        return room;
+    }
+
+    private void reserve(int slot, int start, int end) {
+        if (!room.reserve(slot, start, end)) {
+            throw new OutOfMemoryException(
+                    "the KV cache has no room for positions " + start + " to " + end + " of slot " + slot, null);
+        }
+    }
+
     /// Runs what is too long for a call, and returns the piece that is left.
     private PromptPart lastPiece(int slot, int[] ids, int start) {
         checkChunk(slot, ids, start);
+        reserve(slot, start, start + ids.length);
         program.beforePrompt(ids.length, slot == 0);
         var done = 0;
         while (!states.areComplete() && ids.length - done > LayerState.MOST_TOKENS) {
@@ -169,6 +185,7 @@ public final class TorchDecoder implements Decoder {
         }
         var tokens = 0;
         for (var part : parts) {
+            reserve(part.slot(), part.start(), part.start() + part.ids().length);
             states.advance(part.slot(), part.start(), part.ids().length);
             program.addChunk(part);
             tokens += part.ids().length;
@@ -181,6 +198,7 @@ public final class TorchDecoder implements Decoder {
     public int[] decode(DecodeBatch batch, int steps) {
         checkBatch(batch, steps);
         for (var row = 0; row < batch.rows(); row++) {
+            reserve(row, batch.position(row), batch.position(row) + steps);
             states.advance(row, batch.position(row), steps);
         }
         var call = DecodeCall.of(batch, steps);
@@ -210,10 +228,18 @@ public final class TorchDecoder implements Decoder {
         return TorchEncoder.of(this, program, model, pooling);
     }
 
-    /// As [DecoderProgram#encode].
+    /// As [DecoderProgram#encode]. Slots that have no part in it lose what they hold.
     float[] encode(List<PromptPart> parts, boolean summed) {
+        var used = new BitSet();
+        parts.forEach(part -> used.set(part.slot()));
+        for (var slot = 0; slot < description.slots(); slot++) {
+            if (!used.get(slot)) {
+                room.release(slot);
+            }
+        }
         for (var part : parts) {
             checkChunk(part.slot(), part.ids(), part.start());
+            reserve(part.slot(), part.start(), part.start() + part.ids().length);
             if (bidirectional ? part.start() != 0 : part.ids().length > prompts.alone()) {
                 throw new IllegalArgumentException("a part of " + part.ids().length + " tokens from " + part.start()
                         + (bidirectional ? "; it must be a whole text" : "; at most " + prompts.alone()));
@@ -246,7 +272,9 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void copySlot(int from, int to, int length) {
         checkSlots(from, to, length);
-        if (from != to) {
+        if (from == to) {
+            program.cutSlot(to, length);
+        } else {
             program.copySlot(from, to, length);
         }
         if (states.areComplete()) {
@@ -350,6 +378,7 @@ public final class TorchDecoder implements Decoder {
     /// A decode step; the logits by row.
     public float[] decodeLogits(int[] tokens, int[] positions) {
         for (var row = 0; row < positions.length; row++) {
+            reserve(row, positions[row], positions[row] + 1);
             states.advance(row, positions[row], 1);
         }
         return program.decodeLogits(tokens, positions);

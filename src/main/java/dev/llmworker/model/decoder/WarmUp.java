@@ -36,6 +36,24 @@ record WarmUp(TorchDecoder decoder) {
         if (!description.device().equals("cpu")) {
             kernels();
         }
+        releaseAll();
+    }
+
+    private void releaseAll() {
+        for (var slot = 0; slot < decoder.description().slots(); slot++) {
+            decoder.room().release(slot);
+        }
+    }
+
+    /// How many slots have room for some tokens at once.
+    private int slots(int tokens) {
+        releaseAll();
+        var slots = 0;
+        while (slots < decoder.description().slots() && decoder.room().reserve(slots, 0, tokens)) {
+            slots++;
+        }
+        releaseAll();
+        return slots;
     }
 
     /// Loads a GPU's kernels. Each is loaded when it is first launched, which takes milliseconds. The number of rows
@@ -55,12 +73,13 @@ record WarmUp(TorchDecoder decoder) {
                 calls++;
             }
         }
-        for (var rows = 1; rows <= description.slots(); rows += rows < EACH_ROWS ? 1 : ROWS_STEP) {
+        var slots = slots(16);
+        for (var rows = 1; rows <= slots; rows += rows < EACH_ROWS ? 1 : ROWS_STEP) {
             decoder.decode(batch(rows, SamplingParameters.greedy()), 1);
             decoder.decode(batch(rows, new SamplingParameters(1, 0, 0.9f, 0, 0)), 1);
             calls += 2;
             var beside = new PromptPart(rows, new int[16], 0);
-            if (!decoder.deterministic() && rows < description.slots() && description.contextLength() > 16) {
+            if (!decoder.deterministic() && rows < slots && description.contextLength() > 16) {
                 decoder.decodeBeside(batch(rows, SamplingParameters.greedy()), List.of(beside));
                 calls++;
             }
@@ -81,10 +100,15 @@ record WarmUp(TorchDecoder decoder) {
     private int besides() {
         var description = decoder.description();
         var calls = 0;
-        for (var rows : new int[] {1, description.slots() - 1}) {
-            for (var tokens : chunks()) {
-                var fits = tokens <= decoder.prompts().beside() && tokens < description.contextLength();
-                if (!decoder.deterministic() && rows > 0 && rows < description.slots() && tokens > 16 && fits) {
+        for (var tokens : chunks()) {
+            if (decoder.deterministic() || tokens <= 16 || tokens > decoder.prompts().beside()) {
+                continue;
+            }
+            for (var rows : new int[] {1, slots(1) - 1}) {
+                releaseAll();
+                // The slot of the prompt first: it needs most.
+                var fits = rows > 0 && rows < description.slots() && tokens < description.contextLength();
+                if (fits && decoder.room().reserve(rows, 0, tokens) && reserved(rows, 0)) {
                     var part = new PromptPart(rows, new int[tokens], 0);
                     decoder.decodeBeside(batch(rows, SamplingParameters.greedy()), List.of(part));
                     calls++;
@@ -94,13 +118,31 @@ record WarmUp(TorchDecoder decoder) {
         return calls;
     }
 
-    /// Attention takes other kernels for long sequences.
+    /// Whether so many rows have room at a position.
+    private boolean reserved(int rows, int position) {
+        for (var row = 0; row < rows; row++) {
+            if (!decoder.room().reserve(row, position, position + 1)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// Attention takes other kernels for long sequences. All rows have the positions before in common.
     private int longer() {
         var description = decoder.description();
         var calls = 0;
         for (var position : new int[] {LONG_POSITION, description.contextLength() - 1}) {
             for (var rows : new int[] {1, description.slots()}) {
-                if (position < description.contextLength() && !decoder.needsKept()) {
+                releaseAll();
+                if (position >= description.contextLength() || decoder.needsKept()) {
+                    continue;
+                }
+                var fits = decoder.room().reserve(0, 0, position + 1);
+                for (var row = 1; fits && row < rows; row++) {
+                    decoder.copySlot(0, row, position);
+                }
+                if (fits && reserved(rows, position)) {
                     var batch = new DecodeBatch(rows);
                     for (var row = 0; row < rows; row++) {
                         batch.add(0, position, SamplingParameters.greedy());
@@ -110,6 +152,7 @@ record WarmUp(TorchDecoder decoder) {
                 }
             }
         }
+        releaseAll();
         return calls;
     }
 

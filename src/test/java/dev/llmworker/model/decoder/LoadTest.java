@@ -75,7 +75,8 @@ class LoadTest {
                             "fp32 (Q4_1)",
                             cacheBytes,
                             Map.of("full", cacheBytes),
-                            1024),
+                            1024,
+                            3 * 128),
                     decoder.description());
         }
     }
