@@ -174,7 +174,7 @@ final class EvictedPrefixes implements AutoCloseable {
         @Nullable KeptState goesOnWith = null;
         int longest = Math.max(held, PrefixCache.LEAST_TOKENS - 1);
         for (var copy : all) {
-            int match = copy.shared(sequence.ids(), sequence.promptLength() - 1, sequence.cacheSalt());
+            int match = copy.shared(sequence.ids(), sequence.prefillLength() - 1, sequence.cacheSalt());
             int most = onGrid ? cuts.cutBefore(Math.min(match, copy.exact)) : match;
             if (copies.stateBytes() == 0 && most > longest) {
                 found = copy;

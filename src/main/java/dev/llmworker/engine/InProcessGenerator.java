@@ -483,6 +483,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
                 decoder.device(),
                 decoder.slots(),
                 decoder.contextLength(),
+                decoder.kvCacheTokens(),
                 decoder.kvCacheBytes(),
                 decoder.kvCacheBytesByKind(),
                 queueLimit);

@@ -8,7 +8,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// The sequences whose prompts are being written into the cache, in order of arrival.
+/// The sequences whose prompts are being written into the cache, in the order in which they were taken.
 ///
 /// The oldest sequence and the one with the fewest tokens left take turns. Short prompts thus do not wait for a
 /// long one, and a long prompt gets at least half of the turns once it is the oldest.
@@ -21,7 +21,19 @@ final class PrefillQueue {
     private boolean shortestNext;
 
     void add(Sequence sequence) {
-        sequences.add(sequence);
+        int at = sequences.size();
+        while (at > 0 && sequences.get(at - 1).taken() > sequence.taken()) {
+            at--;
+        }
+        sequences.add(at, sequence);
+    }
+
+    List<Sequence> all() {
+        return List.copyOf(sequences);
+    }
+
+    boolean has(Sequence sequence) {
+        return sequences.contains(sequence);
     }
 
     void remove(Sequence sequence) {

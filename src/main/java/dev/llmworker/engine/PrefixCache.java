@@ -1,6 +1,7 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.model.decoder.CacheRoom;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.model.decoder.PromptSizes;
@@ -28,6 +29,7 @@ final class PrefixCache {
     static final int LEAST_TOKENS = 16;
 
     private final Decoder decoder;
+    private final CacheRoom room;
     private final PromptSizes cuts;
     private final IntPredicate endsTurn;
     private final @Nullable Sequence[] owners;
@@ -66,6 +68,7 @@ final class PrefixCache {
     /// @param evicted null if what loses its slot is lost
     PrefixCache(Decoder decoder, IntPredicate endsTurn, @Nullable EvictedPrefixes evicted) {
         this.decoder = decoder;
+        this.room = decoder.room();
         this.cuts = decoder.prompts();
         this.endsTurn = endsTurn;
         this.evicted = evicted;
@@ -90,7 +93,8 @@ final class PrefixCache {
     ///
     /// @param rows how many sequences are running; they occupy the first slots
     /// @param exactOnly reuse only what the sequence's own chunks would reproduce bit for bit
-    void place(Sequence sequence, int rows, boolean exactOnly) {
+    /// @return false if the cache has no room for it; then it has no slot
+    boolean place(Sequence sequence, int rows, boolean exactOnly) {
         // Where results do not depend on how a prompt was cut, all that matches is exact.
         boolean onGrid = exactOnly && !decoder.rowsAreIndependent();
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0, longest = 0;
@@ -110,14 +114,50 @@ final class PrefixCache {
             sequence.keepAt(kept(sequence, goesOn, longest));
         }
         if (source < 0) {
-            take(sequence, vacate(rows, source));
+            int slot = vacate(rows, source);
+            room.cut(slot, 0);
+            take(sequence, slot);
         } else {
             reuse(sequence, rows, source, reused, matched);
+        }
+        if (!reserve(sequence, restore == null ? sequence.prefilled() : 0, positionsToBegin(sequence))) {
+            release(slotOf(sequence));
+            sequence.beginAnew();
+            return false;
         }
         if (restore != null) {
             restore.begin(sequence);
             restores.put(sequence, restore);
         }
+        return true;
+    }
+
+    /// For its prompt and its first step. In deterministic mode for all of its answer: if it lost its room, it would compute
+    /// the same positions in other calls, whose results may differ in the last bits.
+    private int positionsToBegin(Sequence sequence) {
+        int first = decoder.deterministic() ? sequence.mostPositions() : sequence.prefillLength() + 1;
+        return Math.min(first, decoder.description().contextLength());
+    }
+
+    /// Makes room for positions of a sequence. What ended sequences left makes room as far as it must.
+    ///
+    /// @param end exclusive
+    /// @return false if there is not enough
+    boolean reserve(Sequence sequence, int start, int end) {
+        int slot = slotOf(sequence);
+        while (!room.reserve(slot, start, end)) {
+            var next = ended().filter(other -> pasts[other] != null).findFirst();
+            if (next.isEmpty()) {
+                return false;
+            }
+            int victim = next.get();
+            if (evicted != null) {
+                evicted.evict(held(victim), victim, true);
+            }
+            pasts[victim] = null;
+            room.cut(victim, 0);
+        }
+        return true;
     }
 
     /// Gives a sequence a slot with the first positions of another one.
@@ -133,7 +173,7 @@ final class PrefixCache {
         boolean takeOver = owners[source] == null
                 && !isOthers
                 && (matched == held(source).length
-                        || matched == sequence.promptLength() - 1
+                        || matched == sequence.prefillLength() - 1
                         || !canEvictUnheld(rows, source));
         if (takeOver && evicted != null) {
             evicted.evictBehind(held(source), source, matched, rows > 0);
@@ -153,7 +193,7 @@ final class PrefixCache {
     /// without turns may come again as it is.
     private List<Integer> kept(Sequence sequence, int reused, int longest) {
         int first = 0, last = 0;
-        for (int i = 0; i < sequence.promptLength(); i++) {
+        for (int i = 0; i < sequence.prefillLength(); i++) {
             if (endsTurn.test(sequence.ids()[i])) {
                 first = first == 0 ? i + 1 : first;
                 last = i + 1;
@@ -163,10 +203,10 @@ final class PrefixCache {
             first = longest;
         }
         if (last == 0) {
-            last = sequence.promptLength() - 1;
+            last = sequence.prefillLength() - 1;
         }
         return IntStream.of(first, last)
-                .map(position -> Math.min(position, sequence.promptLength() - 1))
+                .map(position -> Math.min(position, sequence.prefillLength() - 1))
                 .map(position -> decoder.rowsAreIndependent() ? position : cuts.cutBefore(position))
                 .filter(position -> position >= LEAST_TOKENS)
                 .distinct()
@@ -379,6 +419,7 @@ final class PrefixCache {
             }
         }
         pasts[slot] = keep ? held : null;
+        room.cut(slot, keep ? held.length : 0);
         vacated(slot);
         lastUse[slot] = ++uses;
         limitHolds();
@@ -387,6 +428,7 @@ final class PrefixCache {
     /// The owner has ended, and what it left is of no use.
     void discard(int slot) {
         pasts[slot] = null;
+        room.cut(slot, 0);
         vacated(slot);
         lastUse[slot] = ++uses;
     }
@@ -409,6 +451,8 @@ final class PrefixCache {
             decoder.moveSlot(a, b, inA);
         } else if (inB > 0) {
             decoder.moveSlot(b, a, inB);
+        } else {
+            room.swapReserved(a, b);
         }
         Collections.swap(Arrays.asList(owners), a, b);
         Collections.swap(Arrays.asList(pasts), a, b);
@@ -421,7 +465,7 @@ final class PrefixCache {
     /// are needed. With different salts they share nothing.
     private int matching(Sequence sequence, int slot) {
         var held = held(slot);
-        int length = Math.min(held.length, sequence.promptLength() - 1);
+        int length = Math.min(held.length, sequence.prefillLength() - 1);
         if (length <= 0 || !held.salt.equals(sequence.cacheSalt())) {
             return 0;
         }

@@ -16,6 +16,8 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +50,12 @@ final class Scheduler {
     private final PrefillQueue prefilling = new PrefillQueue();
     private int rows;
     private long stepNanos;
+    /// How many sequences were taken from the queue.
+    private long taken;
+    /// The oldest sequence for which the cache has no room, and how much was free then. Newer ones wait for it.
+    private @Nullable Sequence blocked;
+
+    private int freeWhenBlocked;
 
     /// @param maskThreads compute which tokens a format allows
     Scheduler(
@@ -79,6 +87,7 @@ final class Scheduler {
     /// @return whether there is more to do
     boolean step() {
         endClosedAndExpired();
+        makeRoom();
         admit();
         copyPrefixes();
         if (rows == 0 || decoder.deterministic()) {
@@ -152,18 +161,63 @@ final class Scheduler {
     }
 
     private void countFreeSlots() {
-        waiting.freeSlots(slotCount - running());
+        waiting.freeSlots(isBlocked() ? 0 : slotCount - running());
     }
 
+    private boolean isBlocked() {
+        return blocked != null && prefilling.has(blocked);
+    }
+
+    /// While the cache has no room for one sequence, none is taken: the queue has the fairer order.
     private void admit() {
         countFreeSlots();
-        while (running() < slotCount) {
+        while (running() < slotCount && !isBlocked()) {
             var sequence = waiting.poll();
             if (sequence == null) {
                 return;
             }
+            sequence.taken(taken++);
             prefilling.add(sequence);
         }
+    }
+
+    /// Makes room for the next token of each running sequence, of the oldest first. If there is none, the newest sequence that
+    /// has room loses it. So the oldest one always goes on, and each is the oldest one some time.
+    private void makeRoom() {
+        var oldestFirst = IntStream.range(0, rows)
+                .mapToObj(this::runningAt)
+                .sorted(Comparator.comparingLong(Sequence::taken))
+                .toList();
+        for (var sequence : oldestFirst) {
+            int position = sequence.newestPosition();
+            while (slots.slotOf(sequence) >= 0 && !slots.reserve(sequence, position, position + 1)) {
+                preempt(newestWithRoom());
+            }
+        }
+    }
+
+    private Sequence newestWithRoom() {
+        return Stream.concat(IntStream.range(0, rows).mapToObj(this::runningAt), prefilling.all().stream())
+                .filter(sequence -> slots.slotOf(sequence) >= 0)
+                .max(Comparator.comparingLong(Sequence::taken))
+                .orElseThrow();
+    }
+
+    /// Takes a sequence's room. It waits until there is room again, and its prompt and answer so far are then prefilled.
+    private void preempt(Sequence sequence) {
+        int slot = slots.slotOf(sequence);
+        boolean isRunning = slot < rows;
+        slots.discard(slot);
+        if (isRunning) {
+            rows--;
+            if (slot != rows) {
+                slots.exchange(slot, rows);
+            }
+            prefilling.add(sequence);
+        }
+        sequence.preempt();
+        stats.recordPreempted();
+        LOG.debug("sequence {} waits for room in the KV cache, after {} tokens", sequence.id(), sequence.generated());
     }
 
     /// Prefills in calls of their own: if nothing runs, or if results must not depend on what else runs.
@@ -186,17 +240,40 @@ final class Scheduler {
         }
     }
 
-    /// @return false while its cached prefix is being copied
+    /// @return false while the cache has no room for it, or its cached prefix is being copied
     private boolean place(Sequence sequence) {
         if (slots.slotOf(sequence) < 0) {
             boolean quiet = rows == 0 && prefilling.size() == 1;
+            if (mustWait(sequence)) {
+                return false;
+            }
             sequence.begin();
-            slots.place(sequence, rows, quiet || decoder.deterministic());
+            if (!slots.place(sequence, rows, quiet || decoder.deterministic())) {
+                blocked = sequence;
+                freeWhenBlocked = decoder.room().free();
+                return false;
+            }
+            blocked = blocked == sequence ? null : blocked;
             if (quiet) {
                 slots.exchange(slots.slotOf(sequence), 0);
             }
         }
         return !slots.isRestoring(sequence);
+    }
+
+    /// Whether the cache has no room for a sequence, or for an older one. The one that is blocked tries again when there is more
+    /// room than before.
+    private boolean mustWait(Sequence sequence) {
+        var older = blocked;
+        if (older == null || !prefilling.has(older) || sequence.taken() < older.taken()) {
+            return false;
+        }
+        return sequence != older || hasHolders() && decoder.room().free() <= freeWhenBlocked;
+    }
+
+    /// Whether a sequence has room.
+    private boolean hasHolders() {
+        return rows > 0 || prefilling.all().stream().anyMatch(sequence -> slots.slotOf(sequence) >= 0);
     }
 
     /// How many prompt tokens to prefill in the next step.

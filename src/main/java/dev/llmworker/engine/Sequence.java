@@ -70,7 +70,12 @@ final class Sequence implements Generation {
     /// The prompt's ids, then the generated ones; the array may be longer.
     private int[] ids;
 
+    /// How many ids are prefilled: the prompt's, and those generated before the sequence lost its room.
+    private int prefillLength;
     private int prefilled;
+    private boolean preempted;
+    /// The number of sequences that were taken before it.
+    private long taken;
     private volatile int reused;
     private int exact;
     private int decoded;
@@ -92,6 +97,7 @@ final class Sequence implements Generation {
         this.conversation = new PromptEncoder.Conversation(admission.prompt(), admission.start());
         this.ids = admission.prompt();
         this.promptLength = ids.length;
+        this.prefillLength = promptLength;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
         this.share = admission.share();
@@ -136,8 +142,41 @@ final class Sequence implements Generation {
         return sampling;
     }
 
-    int promptLength() {
-        return promptLength;
+    /// How many ids must be in the cache before it decodes: those of the prompt, and those that were generated before it was
+    /// preempted.
+    int prefillLength() {
+        return prefillLength;
+    }
+
+    /// How many positions it may have in the end.
+    int mostPositions() {
+        return promptLength + tokenLimit;
+    }
+
+    /// The engine takes it from the queue.
+    ///
+    /// @param before how many were taken before it
+    void taken(long before) {
+        taken = before;
+    }
+
+    long taken() {
+        return taken;
+    }
+
+    /// It loses what it has in the cache. All of its ids so far are prefilled again; then it goes on where it was.
+    void preempt() {
+        preempted = true;
+        prefillLength = promptLength + generated;
+        beginAnew();
+    }
+
+    /// Nothing of it is in the cache.
+    void beginAnew() {
+        prefilled = 0;
+        decoded = 0;
+        exact = 0;
+        kept = List.of();
     }
 
     int prefilled() {
@@ -145,7 +184,7 @@ final class Sequence implements Generation {
     }
 
     int promptLeft() {
-        return promptLength - prefilled;
+        return prefillLength - prefilled;
     }
 
     /// The history for the decoder; null if logits are not adjusted and log-probabilities are not requested.
@@ -159,7 +198,9 @@ final class Sequence implements Generation {
     /// @param exact as [#exact()]
     void reuse(int positions, int exact) {
         this.prefilled = positions;
-        this.reused = positions;
+        if (!preempted) {
+            this.reused = positions;
+        }
         this.exact = exact;
     }
 
@@ -170,7 +211,7 @@ final class Sequence implements Generation {
 
     /// The engine starts to work on the sequence.
     void begin() {
-        queuedNanos = sinceSubmitted();
+        queuedNanos = queuedNanos < 0 ? sinceSubmitted() : queuedNanos;
     }
 
     /// The next `count` ids of the prompt, for the decoder.

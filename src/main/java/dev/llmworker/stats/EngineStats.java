@@ -13,10 +13,11 @@ public final class EngineStats {
     final LongAdder reusedTokens = new LongAdder();
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
+    final LongAdder preemptions = new LongAdder();
     final LongAdder restarts = new LongAdder();
     final LongAdder restoredPrefixes = new LongAdder();
     final LongAdder droppedPrefixes = new LongAdder();
-    volatile Description description = new Description("", "", "", 0, 0, 0, Map.of(), 0);
+    volatile Description description = new Description("", "", "", 0, 0, 0, 0, Map.of(), 0);
     private volatile IntSupplier waiting = () -> 0;
     volatile int running;
     volatile int cachePositions;
@@ -28,7 +29,8 @@ public final class EngineStats {
     /// @param architecture the model's architecture, from its file
     /// @param weightFormat the format of the weights on the device
     /// @param slots how many sequences can be decoded together
-    /// @param contextLength positions in each slot of the cache
+    /// @param contextLength the most positions of a sequence
+    /// @param cachePositions of the cache, in all slots together
     /// @param cacheBytesByKind bytes of the cache by what layers keep in it
     /// @param queueLimit how many requests may wait
     public record Description(
@@ -37,13 +39,10 @@ public final class EngineStats {
             String device,
             int slots,
             int contextLength,
+            long cachePositions,
             long cacheBytes,
             Map<String, Long> cacheBytesByKind,
-            int queueLimit) {
-        long cachePositions() {
-            return (long) slots * contextLength;
-        }
-    }
+            int queueLimit) {}
 
     /// The engine is ready.
     ///
@@ -77,6 +76,11 @@ public final class EngineStats {
     /// This many positions of a prompt came from the prefix cache.
     public void recordReused(int positions) {
         reusedTokens.add(positions);
+    }
+
+    /// A sequence lost its room in the cache, and waits for room again.
+    public void recordPreempted() {
+        preemptions.increment();
     }
 
     /// What copies of evicted prefixes take in main memory, and may take.

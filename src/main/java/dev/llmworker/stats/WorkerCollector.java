@@ -193,6 +193,10 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 "llmworker_prefix_cache_evictions",
                 "Evicted prefixes that were dropped to make room for others",
                 engine.droppedPrefixes.sum());
+        metrics.counter(
+                "llmworker_preemptions",
+                "Generations that lost their room in the KV cache, and were computed again",
+                engine.preemptions.sum());
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
                 "llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busyNanos.sum() / 1e9);

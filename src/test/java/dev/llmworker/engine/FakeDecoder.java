@@ -1,6 +1,7 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.decoder.CacheRoom;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.OutOfMemoryException;
@@ -51,6 +52,7 @@ final class FakeDecoder implements Decoder {
     /// A token whose numbers are not finite.
     int poison = -1;
     private @Nullable FakeCopies copies;
+    private @Nullable FakePages pages;
     /// That were copied, either way.
     int pieces;
     int piecesRead;
@@ -97,6 +99,9 @@ final class FakeDecoder implements Decoder {
 
     /// As attention on a GPU, looks for numbers that are not finite up to the next multiple of 64.
     private int token(int slot, SamplingParameters sampling) {
+        if (pages != null) {
+            pages.check(slot, cache[slot], cached[slot]);
+        }
         int read = Math.min(Math.ceilDiv(cached[slot], 64) * 64, contextLength);
         for (int i = 0; i < read; i++) {
             if (cache[slot][i] == poison) {
@@ -119,7 +124,17 @@ final class FakeDecoder implements Decoder {
     @Override
     public DecoderDescription description() {
         return new DecoderDescription(
-                "fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0, 0);
+                "fake",
+                "fake",
+                VOCABULARY,
+                contextLength,
+                slots,
+                "none",
+                "none",
+                7,
+                Map.of("full", 7L),
+                0,
+                (long) slots * contextLength);
     }
 
     @Override
@@ -146,6 +161,9 @@ final class FakeDecoder implements Decoder {
     }
 
     private void write(int slot, int[] ids, int start) {
+        if (pages != null) {
+            pages.write(slot, start, ids);
+        }
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
         cached[slot] = start + ids.length;
         state[slot] = cached[slot];
@@ -187,6 +205,9 @@ final class FakeDecoder implements Decoder {
             goOn(row, batch.position(row));
             cached[row] = batch.position(row);
             for (int step = 0; step < steps; step++) {
+                if (pages != null) {
+                    pages.write(row, cached[row], new int[] {token});
+                }
                 cache[row][cached[row]++] = token;
                 token = token(row, batch.sampling(row));
                 tokens[step * rows + row] = token;
@@ -194,6 +215,16 @@ final class FakeDecoder implements Decoder {
             state[row] = cached[row];
         }
         return tokens;
+    }
+
+    /// The cache has so many pages, one of which belongs to no slot.
+    void pageBy(int pageCount, int pageTokens) {
+        pages = new FakePages(pageCount, pageTokens, slots);
+    }
+
+    @Override
+    public CacheRoom room() {
+        return pages == null ? CacheRoom.OWN_SHARE : pages.pool;
     }
 
     private void goOn(int slot, int start) {
@@ -238,6 +269,11 @@ final class FakeDecoder implements Decoder {
     @Override
     public void copySlot(int from, int to, int length) {
         check(length <= cached[from] && reusable(from, length) == length, "copy of " + length + " from slot " + from);
+        if (pages != null && from == to) {
+            pages.pool.cut(to, length);
+        } else if (pages != null) {
+            pages.pool.copy(from, to, length);
+        }
         System.arraycopy(cache[from], 0, cache[to], 0, length);
         cached[to] = length;
         state[to] = length;
@@ -249,6 +285,9 @@ final class FakeDecoder implements Decoder {
     @Override
     public void moveSlot(int from, int to, int length) {
         check(from != to && length <= cached[from], "move of " + length + " from slot " + from);
+        if (pages != null) {
+            pages.pool.swap(from, to);
+        }
         System.arraycopy(cache[from], 0, cache[to], 0, cached[from]);
         cached[to] = cached[from];
         kept.set(to, new TreeSet<>(kept.get(from)));
@@ -262,6 +301,9 @@ final class FakeDecoder implements Decoder {
     @Override
     public void swapSlots(int a, int b, int length) {
         check(a != b && length > 0 && length <= contextLength, "a swap of " + length + " of " + a + " and " + b);
+        if (pages != null) {
+            pages.pool.swap(a, b);
+        }
         var tokens = Arrays.copyOf(cache[a], length);
         System.arraycopy(cache[b], 0, cache[a], 0, length);
         System.arraycopy(tokens, 0, cache[b], 0, length);
@@ -292,6 +334,9 @@ final class FakeDecoder implements Decoder {
     @Override
     public void clearSlot(int slot, int length) {
         check(length <= contextLength, "to clear " + length + " of slot " + slot);
+        if (pages != null) {
+            pages.pool.clear(slot);
+        }
         Arrays.fill(cache[slot], 0, length, 0);
         cached[slot] = 0;
         state[slot] = 0;

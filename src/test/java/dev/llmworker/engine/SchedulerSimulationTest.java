@@ -19,6 +19,7 @@ import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -48,6 +49,9 @@ class SchedulerSimulationTest {
 
     private long nowNanos;
     private int steps;
+    private @Nullable Arrival oldestBefore;
+    private int doneBefore;
+    private int progressAt;
     private final Set<Arrival> started = new HashSet<>();
     private final List<Arrival> arrivals = new ArrayList<>();
     private final List<PrefixHold> holds = new ArrayList<>();
@@ -84,7 +88,17 @@ class SchedulerSimulationTest {
     @Seeded
     @RepeatedTest(25)
     void everyRequestGetsItsOwnTextAndEndsOnce(RepetitionInfo repetition) {
-        long seed = Seeds.seed(repetition);
+        simulate(Seeds.seed(repetition), false);
+    }
+
+    /// Pages for little more than the longest sequence, up to those for all slots.
+    @Seeded
+    @RepeatedTest(25)
+    void everyRequestGetsItsOwnTextThoughPagesRunOut(RepetitionInfo repetition) {
+        simulate(Seeds.seed(repetition) + 1_000_003, true);
+    }
+
+    private void simulate(long seed, boolean inPages) {
         var random = new Random(seed);
         var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean(), random.nextBoolean());
         decoder.rowsAreIndependent = !decoder.deterministic() && random.nextBoolean();
@@ -92,8 +106,13 @@ class SchedulerSimulationTest {
         if (random.nextBoolean()) {
             decoder.sizes = new PromptSizes(16, 64, 256, 1 + random.nextInt(4));
         }
+        if (inPages) {
+            int pageTokens = 1 << 2 + random.nextInt(6);
+            int least = Math.ceilDiv(CONTEXT, pageTokens) + 1;
+            decoder.pageBy(least + random.nextInt(1 + least * random.nextInt(4)), pageTokens);
+        }
         // From room for a few pieces to room for all.
-        decoder.copyUpTo(random.nextInt(3) == 0 ? 0 : 1L << 22 + random.nextInt(12));
+        decoder.copyUpTo(inPages ? 0 :random.nextInt(3) == 0 ? 0 : 1L << 22 + random.nextInt(12));
         boolean memoryRunsOut = random.nextInt(3) == 0;
         if (memoryRunsOut) {
             decoder.fails = () -> random.nextInt(100) == 0;
@@ -116,7 +135,11 @@ class SchedulerSimulationTest {
             idleSteps = scheduler.step() ? 0 : idleSteps + 1;
             steps++;
             assertTrue(scheduler.running() <= decoder.description().slots(), "more sequences than slots, seed " + seed);
-            checkWaits("seed " + seed);
+            if (inPages) {
+                checkProgress("seed " + seed);
+            } else {
+                checkWaits("seed " + seed);
+            }
             assertTrue(
                     PrefixFigures.bytes(stats) <= PrefixFigures.mostBytes(stats),
                     PrefixFigures.bytes(stats) + " bytes of copies, seed " + seed);
@@ -131,6 +154,22 @@ class SchedulerSimulationTest {
                 memoryRunsOut ? failed >= decoder.recoveries : failed == 0,
                 failed + " errors of " + decoder.recoveries + ", seed " + seed);
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
+    }
+
+    /// The oldest request that was taken always goes on: its prompt advances, or its answer does.
+    private void checkProgress(String where) {
+        var oldest = arrivals.stream()
+                .filter(arrival -> !arrival.refused && arrival.finishedTimes == 0 && arrival.sequence.timings().queuedNanos() >= 0)
+                .min(Comparator.comparingLong(arrival -> arrival.sequence.taken()));
+        int done = oldest.map(arrival -> arrival.sequence.prefilled() + MAX_PROMPT * arrival.sequence.generated())
+                .orElse(-1);
+        var same = oldest.orElse(null);
+        if (same != oldestBefore || done > doneBefore) {
+            oldestBefore = same;
+            doneBefore = done;
+            progressAt = steps;
+        }
+        assertTrue(steps - progressAt <= 8 * PrefillBudget.STEPS_PER_PLAIN, where + ": the oldest request does not go on");
     }
 
     /// While a worker is quiet, most slots hold prefixes of ended sequences.

@@ -206,7 +206,7 @@ public final class ScriptedModel {
         @Override
         public DecoderDescription description() {
             return new DecoderDescription(
-                    "scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0, 0);
+                    "scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0, SLOTS * CONTEXT);
         }
 
         @Override

@@ -12,8 +12,8 @@ public sealed interface CacheRoom permits CacheRoom.OwnShare, PagePool {
     /// @return false if there is not enough; then nothing has changed
     boolean reserve(int slot, int start, int end);
 
-    /// What the slot holds is not needed any more: others may have its room.
-    void release(int slot);
+    /// What the slot holds from position `length` on is not needed any more: others may have its room.
+    void cut(int slot, int length);
 
     /// Exchanges what two slots have reserved, and nothing has been written to yet.
     void swapReserved(int a, int b);
@@ -29,7 +29,7 @@ public sealed interface CacheRoom permits CacheRoom.OwnShare, PagePool {
         }
 
         @Override
-        public void release(int slot) {}
+        public void cut(int slot, int length) {}
 
         @Override
         public void swapReserved(int a, int b) {}

@@ -136,7 +136,7 @@ final class DenseProgram implements DecoderProgram {
 
     @Override
     public void cutSlot(int slot, int length) {
-        pool().copy(slot, slot, length);
+        pool().cut(slot, length);
     }
 
     /// What slot `to` has is still needed, if positions are reserved there.

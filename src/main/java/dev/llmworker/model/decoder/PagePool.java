@@ -133,32 +133,25 @@ public final class PagePool implements CacheRoom {
     }
 
     @Override
-    public void release(int slot) {
-        cut(slot, 0);
-    }
-
-    private void cut(int slot, int length) {
-        for (int i = length; i < slots[slot].length; i++) {
+    public void cut(int slot, int length) {
+        int left = Math.min(Math.ceilDiv(length, pageTokens), slots[slot].length);
+        for (int i = left; i < slots[slot].length; i++) {
             int page = slots[slot][i];
             if (--holders[page] == 0) {
                 free.set(page);
             }
         }
-        slots[slot] = Arrays.copyOf(slots[slot], Math.min(length, slots[slot].length));
+        slots[slot] = Arrays.copyOf(slots[slot], left);
     }
 
-    /// The sequence in slot `to` has the first `length` positions of slot `from`, and no others. The two may be the same.
+    /// The sequence in slot `to` has the first `length` positions of slot `from`, which is another one, and no others.
     public void copy(int from, int to, int length) {
         int count = Math.ceilDiv(length, pageTokens);
-        if (from == to) {
-            cut(to, count);
-            return;
-        }
         var table = Arrays.copyOf(slots[from], count);
         for (int page : table) {
             holders[page]++;
         }
-        release(to);
+        cut(to, 0);
         slots[to] = table;
         place(to, 0, count);
     }

@@ -234,7 +234,7 @@ public final class TorchDecoder implements Decoder {
         parts.forEach(part -> used.set(part.slot()));
         for (var slot = 0; slot < description.slots(); slot++) {
             if (!used.get(slot)) {
-                room.release(slot);
+                room.cut(slot, 0);
             }
         }
         for (var part : parts) {

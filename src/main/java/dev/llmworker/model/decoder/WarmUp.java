@@ -41,7 +41,7 @@ record WarmUp(TorchDecoder decoder) {
 
     private void releaseAll() {
         for (var slot = 0; slot < decoder.description().slots(); slot++) {
-            decoder.room().release(slot);
+            decoder.room().cut(slot, 0);
         }
     }
 
