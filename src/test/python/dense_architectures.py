@@ -252,7 +252,7 @@ def check_rows(check: Check, program, ids: list[int]) -> None:
                 check.equal("rows beside others", logits.unsqueeze(0), at[row])
         at = [place + 1 for place in at]
     check.equal("after chunks beside steps", program.prefill_logits(ids[81:91], 3, 81, True), 81)
-    program.copy_slot(1, 0, 30)
+    program.set_pages(0, 0, program.tables[1].tolist())
     for place in range(30, 33):
         check.equal("steps alone in a copied slot", program.decode_logits([ids[place]], [place]), place)
     program.swap_slots(0, 2, TOKENS)

@@ -98,6 +98,8 @@ class OnMeta:
                 self.matrix(i, "down", HIDDEN, FEED_FORWARD)
         decoder.put_output_norm([self.bytes(HIDDEN, 4)], gguf_types.F32)
         self.matrix(HEAD, "head", VOCABULARY, HIDDEN)
+        # The kernel itself is known on this device, but not its numbers.
+        decoder.flash = kind is for_gpus.DenseDecoder
         decoder.build()
 
     def put_attention(self, i, own, biased):
