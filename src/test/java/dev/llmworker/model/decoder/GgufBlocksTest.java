@@ -3,7 +3,7 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import ai.djl.Device;
-import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.Arena;

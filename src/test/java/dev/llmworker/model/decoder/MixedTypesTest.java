@@ -3,8 +3,8 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.content.TensorType;
