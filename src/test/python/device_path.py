@@ -23,7 +23,12 @@ import gguf_types
 from kv_cache import exchange
 
 LAUNCHES_A_LAYER = 14
-LAUNCHES_BESIDE = 15
+# If rows have several pages: the queries of each piece, the weights of pieces, their product, and the sum of a row's pieces.
+LAUNCHES_OF_PAGES = 4
+# If rows have different numbers of pages, the pieces are also put into rows and back, and empty places are marked.
+LAUNCHES_OF_UNEVEN_PAGES = 3
+# Ten of them find where the rows write, and where their pieces begin and end.
+LAUNCHES_BESIDE = 25
 NO_LAUNCH = "empty new_empty empty_like empty_strided _unsafe_view _reshape_alias lift_fresh".split()
 HIDDEN, HEADS, GROUPS, DIM, FEED_FORWARD, VOCABULARY = 2048, 32, 8, 64, 8192, 128256  # of Llama 3.2 1B
 
@@ -127,7 +132,11 @@ class OnMeta:
         return launches
 
     def decode(self, rows, position, sampled=False, filtered=False):
-        return self.run("decode", [1] * rows + [position] * rows + [0] * rows, [0.5] * (4 * rows), 1, sampled, filtered)
+        return self.decode_at([position] * rows, sampled, filtered)
+
+    def decode_at(self, positions, sampled=False, filtered=False):
+        rows = len(positions)
+        return self.run("decode", [1] * rows + positions + [0] * rows, [0.5] * (4 * rows), 1, sampled, filtered)
 
     def steered(self, top=5, bounded=()):
         places = [[1, 2], [2], [3], [4], [1]]
@@ -181,23 +190,27 @@ def main() -> None:
         return four
 
     step = row("a step of 1 row", lambda d: d.decode(1, 100), beside_bound=LAUNCHES_BESIDE)
-    row("a step of 32 rows", lambda d: d.decode(32, 100), beside_bound=LAUNCHES_BESIDE + 3)
-    row("a step of 32 rows at position 2,000", lambda d: d.decode(32, 2000), beside_bound=LAUNCHES_BESIDE + 3)
+    row("a step of 32 rows", lambda d: d.decode(32, 100), beside_bound=LAUNCHES_BESIDE)
+    of_pages = LAUNCHES_A_LAYER + LAUNCHES_OF_PAGES
+    row("a step of 32 rows at position 2,000", lambda d: d.decode(32, 2000), of_pages, LAUNCHES_BESIDE + 3)
+    of_pages += LAUNCHES_OF_UNEVEN_PAGES
+    row("a step of 32 rows at different positions", lambda d: d.decode_at([*range(0, 1984, 62)]), of_pages, LAUNCHES_BESIDE + 4)
     row("a step of 3 rows, deterministic", lambda d: d.decode(3, 100), deterministic=True)
-    row("a step of 32 rows, sampled", lambda d: d.decode(32, 100, True), beside_bound=50)
-    row("a step of 32 rows with top_k, top_p or min_p", lambda d: d.decode(32, 100, True, True), beside_bound=160)
+    row("a step of 32 rows, sampled", lambda d: d.decode(32, 100, True), beside_bound=55)
+    row("a step of 32 rows with top_k, top_p or min_p", lambda d: d.decode(32, 100, True, True), beside_bound=165)
     row("a step of 2 rows with penalties and log-probabilities", lambda d: d.steered(), up=2)
     row("a step of 2 rows with a format", lambda d: d.steered(-1, [0, 1]), up=3)
     row("a step of 32 rows with biases (Qwen 2)", lambda d: d.decode(32, 100), biased=True)
     row("a step of 32 rows with head norms (Qwen 3)", lambda d: d.decode(32, 100), 18, head_norm="each")
     gemma = dict(norms="around", head_norm="each", activation="gelu", window=512)
     row("a step of 32 rows of Gemma 3's layers", lambda d: d.decode(32, 100), 26, **gemma)
-    row("a step of 16 rows and 32 tokens of a prompt", lambda d: d.beside(), 19)
-    row("a prompt's 128 tokens", lambda d: d.run("prefill", [1] * 128, 3, 0), 15, down=0)
+    row("a step of 16 rows and 32 tokens of a prompt", lambda d: d.beside(), 20)
+    row("a prompt's 128 tokens", lambda d: d.run("prefill", [1] * 128, 3, 0), 16, down=0)
     sampling = [0, [0.5, 0.9, 0.1, 0.5], True, True]
-    row("a prompt's last 128 tokens, sampled", lambda d: d.run("prefill_last", [1] * 128, 3, 256, *sampling), 15)
-    row("copying a slot", lambda d: d.run("copy_slot", 0, 1, 100), 0, 2, up=0, down=0)
-    swap = row("exchanging two slots", lambda d: d.run("swap_slots", 0, 1, 100), 6, 0, up=0, down=0)
+    row("a prompt's last 128 tokens, sampled", lambda d: d.run("prefill_last", [1] * 128, 3, 256, *sampling), 16)
+    row("copying a page", lambda d: d.run("copy_page", 1, 2), 0, 2, up=0, down=0)
+    rings = dict(window=100, ring=256)
+    swap = row("exchanging two slots with rings", lambda d: d.run("swap_slots", 0, 1, 100), 6, 0, up=0, down=0, **rings)
     if swap.allocated:
         failures.append(f"exchanging two slots takes memory in {set(swap.allocated)}")
     failures += wrong_exchanges()

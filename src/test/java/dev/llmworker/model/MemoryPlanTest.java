@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.MemoryPlan.Layout.Pages;
 import dev.llmworker.model.MemoryPlan.Layout.Shares;
+import dev.llmworker.model.device.DeviceMemory;
 import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.jupiter.api.Test;
@@ -306,8 +307,8 @@ class MemoryPlanTest {
                 4L * (2_048L * 2_368 + 3 * 3 * 768 * 2_048L + states),
                 planOfKinds(4, 2_368).cache());
         assertEquals(
-                "KV cache: 4 slots × (8192 tokens × 2048 bytes (2 × 1 layers × 8 heads × 64 × 2 bytes) + 27328512 bytes (3 × 3"
-                        + " layers with the last 768 tokens of a window of 512 + 3 × 2 recurrent layers)) are 0.18 GB",
+                "KV cache: 4 slots × 8192 tokens × 2048 bytes (2 × 1 layers × 8 heads × 64 × 2 bytes), and 4 slots × 27328512 bytes"
+                        + " (3 × 3 layers with the last 768 tokens of a window of 512 + 3 × 2 recurrent layers), are 0.18 GB",
                 planOfKinds(4, 8_192).toString().replaceFirst("; .*", ""));
         // 5 GB hold 32 slots with what each has anyway, and 64,000 tokens more for each.
         var plan = planOfKinds(0, 0);
