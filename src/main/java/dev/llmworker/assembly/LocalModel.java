@@ -154,14 +154,15 @@ public final class LocalModel {
     void announce(LanguageModel model, String url) {
         var decoder = model.decoder().description();
         LOG.info(
-                "ready: {} ({}, {}) on {}, {} of {} tokens, KV cache {} MB",
+                "ready: {} ({}, {}) on {}, {} of up to {} tokens, KV cache {} MB for {} tokens",
                 model.id(),
                 decoder.architecture(),
                 decoder.weightFormat(),
                 decoder.device(),
                 Count.of(decoder.slots(), "slot"),
                 decoder.contextLength(),
-                decoder.kvCacheBytes() / 1_000_000);
+                decoder.kvCacheBytes() / 1_000_000,
+                decoder.kvCacheTokens());
         LOG.info(
                 "try: curl {}{}",
                 onThisMachine(url),

@@ -65,7 +65,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
             var speed = new DecoderSpeed(decoder);
             say(
                     "memory",
-                    "weights in %s, %.3f GB of them read in a step; KV cache of %d × %d tokens, %.3f GB",
+                    "weights in %s, %.3f GB of them read in a step; KV cache of %d slots of up to %d tokens, %.3f GB",
                     description.weightFormat(),
                     speed.stepBytes() / 1e9,
                     description.slots(),
