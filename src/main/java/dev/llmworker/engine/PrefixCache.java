@@ -132,7 +132,8 @@ final class PrefixCache {
         return true;
     }
 
-    /// For its prompt and its first step. In deterministic mode for all of its answer: if it lost its room, it would compute
+    /// For its prompt and its first step. In deterministic mode for all of its answer: if it lost its room, it would
+    /// compute
     /// the same positions in other calls, whose results may differ in the last bits.
     private int positionsToBegin(Sequence sequence) {
         int first = decoder.deterministic() ? sequence.mostPositions() : sequence.prefillLength() + 1;

@@ -181,7 +181,8 @@ final class Scheduler {
         }
     }
 
-    /// Makes room for the next token of each running sequence, of the oldest first. If there is none, the newest sequence that
+    /// Makes room for the next token of each running sequence, of the oldest first. If there is none, the newest
+    /// sequence that
     /// has room loses it. So the oldest one always goes on, and each is the oldest one some time.
     private void makeRoom() {
         var oldestFirst = IntStream.range(0, rows)
@@ -203,7 +204,8 @@ final class Scheduler {
                 .orElseThrow();
     }
 
-    /// Takes a sequence's room. It waits until there is room again, and its prompt and answer so far are then prefilled.
+    /// Takes a sequence's room. It waits until there is room again, and its prompt and answer so far are then
+    /// prefilled.
     private void preempt(Sequence sequence) {
         int slot = slots.slotOf(sequence);
         boolean isRunning = slot < rows;
@@ -261,7 +263,8 @@ final class Scheduler {
         return !slots.isRestoring(sequence);
     }
 
-    /// Whether the cache has no room for a sequence, or for an older one. The one that is blocked tries again when there is more
+    /// Whether the cache has no room for a sequence, or for an older one. The one that is blocked tries again when
+    /// there is more
     /// room than before.
     private boolean mustWait(Sequence sequence) {
         var older = blocked;

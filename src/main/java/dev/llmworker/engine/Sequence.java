@@ -142,7 +142,8 @@ final class Sequence implements Generation {
         return sampling;
     }
 
-    /// How many ids must be in the cache before it decodes: those of the prompt, and those that were generated before it was
+    /// How many ids must be in the cache before it decodes: those of the prompt, and those that were generated before
+    /// it was
     /// preempted.
     int prefillLength() {
         return prefillLength;

@@ -112,7 +112,7 @@ class SchedulerSimulationTest {
             decoder.pageBy(least + random.nextInt(1 + least * random.nextInt(4)), pageTokens);
         }
         // From room for a few pieces to room for all.
-        decoder.copyUpTo(inPages ? 0 :random.nextInt(3) == 0 ? 0 : 1L << 22 + random.nextInt(12));
+        decoder.copyUpTo(inPages ? 0 : random.nextInt(3) == 0 ? 0 : 1L << 22 + random.nextInt(12));
         boolean memoryRunsOut = random.nextInt(3) == 0;
         if (memoryRunsOut) {
             decoder.fails = () -> random.nextInt(100) == 0;
@@ -159,7 +159,9 @@ class SchedulerSimulationTest {
     /// The oldest request that was taken always goes on: its prompt advances, or its answer does.
     private void checkProgress(String where) {
         var oldest = arrivals.stream()
-                .filter(arrival -> !arrival.refused && arrival.finishedTimes == 0 && arrival.sequence.timings().queuedNanos() >= 0)
+                .filter(arrival -> !arrival.refused
+                        && arrival.finishedTimes == 0
+                        && arrival.sequence.timings().queuedNanos() >= 0)
                 .min(Comparator.comparingLong(arrival -> arrival.sequence.taken()));
         int done = oldest.map(arrival -> arrival.sequence.prefilled() + MAX_PROMPT * arrival.sequence.generated())
                 .orElse(-1);
@@ -169,7 +171,8 @@ class SchedulerSimulationTest {
             doneBefore = done;
             progressAt = steps;
         }
-        assertTrue(steps - progressAt <= 8 * PrefillBudget.STEPS_PER_PLAIN, where + ": the oldest request does not go on");
+        assertTrue(
+                steps - progressAt <= 8 * PrefillBudget.STEPS_PER_PLAIN, where + ": the oldest request does not go on");
     }
 
     /// While a worker is quiet, most slots hold prefixes of ended sequences.

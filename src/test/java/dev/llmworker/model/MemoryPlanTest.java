@@ -85,7 +85,8 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
+        var needs =
+                new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -223,7 +224,8 @@ class MemoryPlanTest {
         assertEquals(32_768L * plan.tokens(), plan.cache());
         assertTrue(
                 plan.toString()
-                        .contains("KV cache: 128 slots of up to 131072 tokens, which share 6758 pages of 256, 1730304 tokens"),
+                        .contains(
+                                "KV cache: 128 slots of up to 131072 tokens, which share 6758 pages of 256, 1730304 tokens"),
                 plan::toString);
         // A chosen context changes neither slots nor memory; what all slots can use is enough.
         assertEquals(plan.tokens(), inPages(80 * GB, 0, 65_536).tokens());
@@ -238,8 +240,10 @@ class MemoryPlanTest {
         assertEquals(24, plan.slots());
         assertEquals((96 - 1) * 256, plan.contextLength());
         assertEquals(96 * 256, plan.tokens());
-        assertEquals(27_136 - 256, inPages(17 * GB + 9 * GB / 10, 3, 27_136 - 256).contextLength());
-        var refused = assertThrows(IllegalArgumentException.class, () -> inPages(17 * GB + 9 * GB / 10, 3, 27_000 + 200));
+        assertEquals(
+                27_136 - 256, inPages(17 * GB + 9 * GB / 10, 3, 27_136 - 256).contextLength());
+        var refused =
+                assertThrows(IllegalArgumentException.class, () -> inPages(17 * GB + 9 * GB / 10, 3, 27_000 + 200));
         assertTrue(String.valueOf(refused.getMessage()).endsWith(" MAX_MODEL_LEN=27136 would fit"), refused::toString);
     }
 

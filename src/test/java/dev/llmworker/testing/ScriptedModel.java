@@ -206,7 +206,17 @@ public final class ScriptedModel {
         @Override
         public DecoderDescription description() {
             return new DecoderDescription(
-                    "scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0, SLOTS * CONTEXT);
+                    "scripted",
+                    "scripted",
+                    tokens.size(),
+                    CONTEXT,
+                    SLOTS,
+                    "none",
+                    "none",
+                    0,
+                    Map.of(),
+                    0,
+                    SLOTS * CONTEXT);
         }
 
         @Override

@@ -201,7 +201,8 @@ public final class VectorModel implements Encoder {
     private static final class NoDecoder implements Decoder {
         @Override
         public DecoderDescription description() {
-            return new DecoderDescription("vectors", "vectors", 300, CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0, SLOTS * CONTEXT);
+            return new DecoderDescription(
+                    "vectors", "vectors", 300, CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0, SLOTS * CONTEXT);
         }
 
         private static UnsupportedOperationException refused() {

@@ -39,7 +39,8 @@ public interface Decoder extends AutoCloseable {
     /// A token of a row whose logits are not finite. Its sequence cannot go on.
     int NO_TOKEN = -2;
 
-    /// The room of sequences in its cache. Calls make room themselves, and fail if there is none, so that a caller who shares
+    /// The room of sequences in its cache. Calls make room themselves, and fail if there is none, so that a caller who
+    /// shares
     /// the cache between many sequences asks first.
     default CacheRoom room() {
         return CacheRoom.OWN_SHARE;

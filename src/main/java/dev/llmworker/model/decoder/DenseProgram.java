@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The program for GPUs. All matrices are dense and of one format. Its cache is a [PagePool]. The tests run it on a CPU too.
+/// The program for GPUs. All matrices are dense and of one format, and its cache is a [PagePool]. Tests run it on a CPU.
 final class DenseProgram implements DecoderProgram {
     private static final Logger LOG = LoggerFactory.getLogger(DenseProgram.class);
     /// As in `kv_cache.py`.
@@ -225,14 +225,13 @@ final class DenseProgram implements DecoderProgram {
         return scores
                 + masks
                 + turns
-                + pieceBytes(config, slots, promptRows, cache, contextLength)
+                + pieceBytes(config, slots, cache, contextLength)
                 + deltaBytes(config, slots, promptRows);
     }
 
-    /// What attention takes of pages: in a step copies of each row's queries for each of its pages; in plain operators also
-    /// copies of some pages, with their scores; in a prompt a copy of the sequence's pages, if they do not follow each other.
-    private static long pieceBytes(
-            ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
+    /// What attention takes of pages. In a step: copies of a row's queries for each of its pages, and in plain operators
+    /// copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each other.
+    static long pieceBytes(ModelConfig config, int slots, Precision cache, long contextLength) {
         var pages = Math.ceilDiv(contextLength, PAGE_TOKENS);
         var pieces = Math.max(Math.min(MOST_PIECES, slots * pages), pages);
         return config.attentions()

@@ -3,8 +3,10 @@ package dev.llmworker.model.decoder;
 import java.util.Arrays;
 import java.util.BitSet;
 
-/// A KV cache in pages that all slots share. A slot is a list of pages, one for each [#pageTokens()] positions. Slots whose
-/// sequences begin alike have pages in common: a page is copied when one of them writes to it. Page 0 belongs to no slot.
+/// A KV cache in pages that all slots share. A slot is a list of pages, one for each [#pageTokens()] positions. Slots
+/// whose
+/// sequences begin alike have pages in common: a page is copied when one of them writes to it. Page 0 belongs to no
+/// slot.
 ///
 /// Threading: as [Decoder].
 public final class PagePool implements CacheRoom {
@@ -106,7 +108,8 @@ public final class PagePool implements CacheRoom {
         place(slot, index, index + 1);
     }
 
-    /// Takes free pages. Pages that follow each other are read faster, so they come from the first gap that has room for all,
+    /// Takes free pages. Pages that follow each other are read faster, so they come from the first gap that has room
+    /// for all,
     /// if there is one.
     private int[] take(int count) {
         int begin = free.nextSetBit(0);
@@ -172,6 +175,7 @@ public final class PagePool implements CacheRoom {
 
     /// Clears the pages that only this slot has. What others share was there before the sequence wrote anything.
     public void clear(int slot) {
-        storage.clear(Arrays.stream(slots[slot]).filter(page -> holders[page] == 1).toArray());
+        storage.clear(
+                Arrays.stream(slots[slot]).filter(page -> holders[page] == 1).toArray());
     }
 }

@@ -10,7 +10,12 @@ import java.util.List;
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
 record ProgramCopies(
-        DecoderProgram program, CacheRoom room, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
+        DecoderProgram program,
+        CacheRoom room,
+        SlotStates slots,
+        long mostBytes,
+        long bytesPerPosition,
+        long stateBytes)
         implements SlotCopies {
     /// @param numberBytes bytes of a number of keys and values
     static ProgramCopies of(

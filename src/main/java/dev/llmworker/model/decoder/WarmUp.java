@@ -101,7 +101,9 @@ record WarmUp(TorchDecoder decoder) {
         var description = decoder.description();
         var calls = 0;
         for (var tokens : chunks()) {
-            if (decoder.deterministic() || tokens <= 16 || tokens > decoder.prompts().beside()) {
+            if (decoder.deterministic()
+                    || tokens <= 16
+                    || tokens > decoder.prompts().beside()) {
                 continue;
             }
             for (var rows : new int[] {1, slots(1) - 1}) {
