@@ -63,7 +63,8 @@ class GoldenTextVectorsTest {
     @ParameterizedTest
     @MethodSource("goldensAndKernels")
     void textsHaveTheIdsAndVectorsOfTransformers(Golden golden, String kernels) throws Exception {
-        if (kernels.equals("native")) {
+        var isNative = kernels.equals("native");
+        if (isNative) {
             MachineNeeds.nativeLibrary();
         }
         var isMean = golden.name().contains("Gemma");
@@ -71,7 +72,7 @@ class GoldenTextVectorsTest {
         JSON.writeValue(directory.resolve("tokenizer.json").toFile(), golden.tokenizer());
         JSON.writeValue(directory.resolve("tokenizer_config.json").toFile(), golden.tokenizerConfig());
         var vertx = Vertx.vertx();
-        var settings = Settings.of(Map.of("MODEL", directory.toString(), "KERNELS", kernels, "MAX_SLOTS", "3"));
+        var settings = Settings.of(Map.of("MODEL", directory.toString(), "KERNELS", kernels, "DTYPE", isNative ? "auto" : "fp32", "MAX_SLOTS", "3"));
         try (var generator = Engines.start(settings, vertx, new WorkerStats())) {
             Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
             var model = assertInstanceOf(ModelVectors.class, generator);
