@@ -103,7 +103,7 @@ class WrongRequestsTest {
                         + "'tool_choice':{'type':'auto'}}",
                 List.of("messages", "max_tokens"),
                 List.of("max_tokens", "temperature", "top_p"),
-                List.of("'stop':['x']", "'mcp_servers':[{'url':'x'}]", "'thinking':{'type':'disabled','budget_tokens':9}")),
+                List.of("'mcp_servers':[{'url':'x'}]", "'thinking':{'type':'disabled','budget_tokens':9}")),
         COUNT_TOKENS(
                 "/v1/messages/count_tokens",
                 Form.ANTHROPIC,
