@@ -33,6 +33,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
@@ -227,7 +228,7 @@ class DocumentedAnswersTest {
             inBackground.add(stream);
             var reader = new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
             for (var line : sample.shown()) {
-                assertLine(sample, line, reader.readLine(), ids);
+                assertLine(sample, line, Objects.requireNonNull(reader.readLine()), ids);
             }
             return 1;
         }

@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
@@ -195,7 +196,7 @@ class TextBatchesTest {
             }
             double weights = shares.stream().mapToInt(Share::weight).sum();
             var begun = shares.stream()
-                    .mapToLong(share -> begunTokens(requests.get(share)))
+                    .mapToLong(share -> begunTokens(Objects.requireNonNull(requests.get(share))))
                     .toArray();
             for (var i = 0; i < begun.length; i++) {
                 var part = (double) begun[i] / LongStream.of(begun).sum();

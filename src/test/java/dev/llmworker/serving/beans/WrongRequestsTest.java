@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -189,7 +190,7 @@ class WrongRequestsTest {
     }
 
     private int send(Protocol protocol, JsonNode request) throws Exception {
-        var answer = workers.get(protocol.task()).post(protocol.path, request.toString());
+        var answer = Objects.requireNonNull(workers.get(protocol.task())).post(protocol.path, request.toString());
         var of = protocol + " " + request + ": " + answer.statusCode() + " " + answer.body();
         assertTrue(Set.of(200, 400).contains(answer.statusCode()), of);
         if (answer.statusCode() == 400) {
