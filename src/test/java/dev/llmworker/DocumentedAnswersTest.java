@@ -263,8 +263,7 @@ class DocumentedAnswersTest {
         if (id.startsWith("resp_")) {
             ids.put(id, came.path("id").asText());
         }
-        shown.properties()
-                .forEach(member -> learnIds(member.getValue(), came.path(member.getKey()), ids));
+        shown.properties().forEach(member -> learnIds(member.getValue(), came.path(member.getKey()), ids));
     }
 
     /// What stands before the numbers.

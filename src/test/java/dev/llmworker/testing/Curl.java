@@ -40,7 +40,9 @@ public record Curl(
                 case "-d" -> body = next;
                 case "-H" -> headers.put(next.split(": ", 2)[0], next.split(": ", 2)[1]);
                 case "|" -> {
-                    if (!next.equals("grep") || i + 3 != words.size() || !words.getLast().startsWith("^")) {
+                    if (!next.equals("grep")
+                            || i + 3 != words.size()
+                            || !words.getLast().startsWith("^")) {
                         return Optional.empty();
                     }
                     shownLines = words.getLast().substring(1);

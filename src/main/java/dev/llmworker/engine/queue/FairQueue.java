@@ -12,7 +12,8 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Waiting jobs in lines, one for each owner of requests. The next job is that of the owner which has had the least work
+/// Waiting jobs in lines, one for each owner of requests. The next job is that of the owner which has had the least
+/// work
 /// done for its weight. Of two that are equal, the one that has waited longer is next. Within a line the first come is
 /// the first served.
 ///
@@ -108,7 +109,8 @@ public final class FairQueue<T extends Job> {
         countWork();
         @Nullable Line<T> next = null;
         for (var line : lines.values()) {
-            if (line.waiting.stream().anyMatch(entry -> mayRun.test(entry.job)) && (next == null || line.isBefore(next))) {
+            if (line.waiting.stream().anyMatch(entry -> mayRun.test(entry.job))
+                    && (next == null || line.isBefore(next))) {
                 next = line;
             }
         }
@@ -116,11 +118,8 @@ public final class FairQueue<T extends Job> {
     }
 
     private T take(Line<T> line, Predicate<T> mayRun) {
-        var job = line.waiting.stream()
-                .map(Entry::job)
-                .filter(mayRun)
-                .findFirst()
-                .orElseThrow();
+        var job =
+                line.waiting.stream().map(Entry::job).filter(mayRun).findFirst().orElseThrow();
         line.waiting.removeIf(entry -> entry.job == job);
         size--;
         last = line;

@@ -141,7 +141,8 @@ public final class TextBatches implements Work {
         return true;
     }
 
-    /// Whether a request of this owner would be taken now. If others fill the queue, an owner still has its share of it.
+    /// Whether a request of this owner would be taken now. If others fill the queue, an owner still has its share of
+    /// it.
     public synchronized boolean hasRoom(Share share) {
         present.removeIf(TextRequest::hasEnded);
         return !shut && (present.size() < limit + slots || turns.isBelowShare(share, limit));

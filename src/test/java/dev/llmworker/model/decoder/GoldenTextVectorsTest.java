@@ -72,13 +72,23 @@ class GoldenTextVectorsTest {
         JSON.writeValue(directory.resolve("tokenizer.json").toFile(), golden.tokenizer());
         JSON.writeValue(directory.resolve("tokenizer_config.json").toFile(), golden.tokenizerConfig());
         var vertx = Vertx.vertx();
-        var settings = Settings.of(Map.of("MODEL", directory.toString(), "KERNELS", kernels, "DTYPE", isNative ? "auto" : "fp32", "MAX_SLOTS", "3"));
+        var settings = Settings.of(Map.of(
+                "MODEL",
+                directory.toString(),
+                "KERNELS",
+                kernels,
+                "DTYPE",
+                isNative ? "auto" : "fp32",
+                "MAX_SLOTS",
+                "3"));
         try (var generator = Engines.start(settings, vertx, new WorkerStats())) {
             Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
             var model = assertInstanceOf(ModelVectors.class, generator);
             model.checkServes(Task.EMBED);
             for (var i = 0; i < golden.ids().length; i++) {
-                assertArrayEquals(golden.ids()[i], model.encodeText("input", golden.texts().get(i)));
+                assertArrayEquals(
+                        golden.ids()[i],
+                        model.encodeText("input", golden.texts().get(i)));
             }
             try (var worker = RunningWorker.with(generator)) {
                 var body = JSON.createObjectNode().set("input", JSON.valueToTree(golden.texts()));

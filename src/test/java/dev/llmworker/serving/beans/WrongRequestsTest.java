@@ -36,7 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Requests that are almost right, at each protocol: a member of another type or out of range, an unknown role, one that
+/// Requests that are almost right, at each protocol: a member of another type or out of range, an unknown role, one
+/// that
 /// is missing, or one that contradicts another. Each is refused in the protocol's own form, and the member is named.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(180)
@@ -172,10 +173,12 @@ class WrongRequestsTest {
     @BeforeAll
     void start(@TempDir Path folder) throws Exception {
         for (var task : Task.values()) {
-            var generator =
-                    task == Task.GENERATE ? ScriptedWorker.generator() : VectorModel.of(task).start(task);
+            var generator = task == Task.GENERATE
+                    ? ScriptedWorker.generator()
+                    : VectorModel.of(task).start(task);
             generators.put(task, generator);
-            workers.put(task, RunningWorker.with(generator, RouteFolder.in(folder).path()));
+            workers.put(
+                    task, RunningWorker.with(generator, RouteFolder.in(folder).path()));
         }
     }
 
@@ -283,7 +286,8 @@ class WrongRequestsTest {
         }
     }
 
-    /// Any member and any element, replaced by any value: answered, or refused in the protocol's form. Most are refused.
+    /// Any member and any element, replaced by any value: answered, or refused in the protocol's form. Most are
+    /// refused.
     @Seeded
     @ParameterizedTest
     @EnumSource

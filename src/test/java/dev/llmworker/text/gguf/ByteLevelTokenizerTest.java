@@ -76,9 +76,7 @@ class ByteLevelTokenizerTest {
             model.architecture = "qwen3";
             model.string("general.name", name);
             var end = model.tokenizer().endOfRawPrompt();
-            var expected = name.contains("Embedding")
-                    ? OptionalInt.of(model.id("<|endoftext|>"))
-                    : OptionalInt.empty();
+            var expected = name.contains("Embedding") ? OptionalInt.of(model.id("<|endoftext|>")) : OptionalInt.empty();
             assertEquals(expected, end, name);
         }
     }
