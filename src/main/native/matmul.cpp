@@ -14,6 +14,10 @@ namespace {
 
 // Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
+// Up to DIRECT rows, weights are unpacked as they are multiplied, by each tile of FEW rows again. The tiles take turns with this
+// many blocks, which the first one leaves in the L1 cache.
+constexpr int DIRECT = 8;
+constexpr int DIRECT_BLOCKS = 16;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
@@ -135,16 +139,21 @@ const float* sums(const Activations& x, int part, int row) {
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
+// products to `results` [T, PANEL]. If READY, unpacked is the output of `unpack_blocks`, and the blocks at `next` are loaded into
+// the cache meanwhile, unless it is null. Otherwise the blocks are unpacked here.
+// Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-void panel_product(const uint8_t* panel, const int16_t* unpacked, U8x16 table, const Activations& x, int first, int from,
-                   int count, float* results) {
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* next, U8x16 table, const Activations& x,
+                   int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
   constexpr int CHAINS = std::min(chains(T), EACH);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
   const int16_t* columns = x.quants(first) + from * BLOCK;
   const float* scales = x.scales(first) + from;
   for (int b = 0; b < count; b++, scales++) {
+    if constexpr (READY) {
+      if (next != nullptr) load_ahead(next + b * block_bytes(FORMAT), block_bytes(FORMAT));
+    }
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
@@ -246,16 +255,17 @@ void plain_tile(const Product& p, int panel, int first) {
   store(p, panel, first, T, results);
 }
 
-// Divides n rows into tiles and calls `tile` for each, with its number of rows as a constant.
-template <typename Tile>
+// Divides n rows into as few tiles of at most MOST rows as possible, of about the same size: a small tile takes longer for each of
+// its rows. Calls `tile` for each, with its number of rows as a constant.
+template <int MOST, typename Tile>
 [[gnu::always_inline]] inline void tiles(int n, Tile&& tile) {
-  int first = 0;
-  for (; first + TILE <= n; first += TILE) tile(std::integral_constant<int, TILE>(), first);
-  repeat<TILE>([&](auto t) {
-    if constexpr (t > 0) {
-      if (n - first == t) tile(t, first);
-    }
-  });
+  for (int first = 0, left = (n + MOST - 1) / MOST; left > 0; left--) {
+    const int size = (n - first + left - 1) / left;
+    repeat<MOST>([&](auto before) {
+      if (size == before + 1) tile(std::integral_constant<int, before + 1>(), first);
+    });
+    first += size;
+  }
 }
 
 // ---- Products of bytes. Only instruction sets with panels of 16 rows have them.
@@ -379,7 +389,7 @@ void byte_panel(const Product& p, const uint8_t* panel, U8x16 table, float* resu
   const int blocks = p.x->columns() / BLOCK;
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
-    tiles(p.rows, [&](auto t, int first) {
+    tiles<TILE>(p.rows, [&](auto t, int first) {
       // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
@@ -393,7 +403,7 @@ template <Format FORMAT>
 void panel(const Product& p, int panel) {
   const int n = p.rows;
   if constexpr (!is_quantised(FORMAT)) {
-    tiles(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
+    tiles<TILE>(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
   } else {
     static thread_local std::vector<float> sums;
     alignas(64) int16_t unpacked[UNPACKED * PANEL * BLOCK];
@@ -409,18 +419,21 @@ void panel(const Product& p, int panel) {
         case Products::WORDS: break;
       }
     }
-    if (n <= FEW) {
-      tiles(n, [&](auto t, int first) {
-        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, table, *p.x, p.first + first, 0, blocks, results);
-      });
-    } else {
-      for (int from = 0; from < blocks; from += UNPACKED, data += UNPACKED * block_bytes(FORMAT)) {
-        const int count = std::min(UNPACKED, blocks - from);
-        unpack_blocks<FORMAT>(data, table, count, unpacked);
-        tiles(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, true>(data, unpacked, table, *p.x, p.first + first, from, count, results + first * PANEL);
+    for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
+      count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
+      if (n <= DIRECT) {
+        tiles<FEW>(n, [&](auto t, int first) {
+          panel_product<FORMAT, t, false>(data, nullptr, nullptr, table, *p.x, p.first + first, from, count,
+                                          results + first * PANEL);
         });
+        continue;
       }
+      unpack_blocks<FORMAT>(data, table, count, unpacked);
+      const uint8_t* next = data + count * block_bytes(FORMAT);
+      tiles<TILE>(n, [&](auto t, int first) {
+        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, *p.x, p.first + first, from, count,
+                                       results + first * PANEL);
+      });
     }
     store(p, panel, 0, n, results);
   }
