@@ -18,6 +18,9 @@ constexpr int UNPACKED = 96 / LANES;
 // many blocks, which the first one leaves in the L1 cache.
 constexpr int DIRECT = 8;
 constexpr int DIRECT_BLOCKS = 16;
+// How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
+// guesses end with each page of 4 KB.
+constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
@@ -139,21 +142,19 @@ const float* sums(const Activations& x, int part, int row) {
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. If READY, unpacked is the output of `unpack_blocks`, and the blocks at `next` are loaded into
-// the cache meanwhile, unless it is null. Otherwise the blocks are unpacked here.
+// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
+// `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* next, U8x16 table, const Activations& x,
-                   int first, int from, int count, float* results) {
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
+                                       const Activations& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
   constexpr int CHAINS = std::min(chains(T), EACH);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
   const int16_t* columns = x.quants(first) + from * BLOCK;
   const float* scales = x.scales(first) + from;
   for (int b = 0; b < count; b++, scales++) {
-    if constexpr (READY) {
-      if (next != nullptr) load_ahead(next + b * block_bytes(FORMAT), block_bytes(FORMAT));
-    }
+    if (ahead != nullptr) load_ahead(ahead + b * block_bytes(FORMAT), block_bytes(FORMAT));
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
@@ -423,8 +424,8 @@ void panel(const Product& p, int panel) {
       count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
       if (n <= DIRECT) {
         tiles<FEW>(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, false>(data, nullptr, nullptr, table, *p.x, p.first + first, from, count,
-                                          results + first * PANEL);
+          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, *p.x, p.first + first, from,
+                                          count, results + first * PANEL);
         });
         continue;
       }
