@@ -80,6 +80,12 @@ struct Sums {
     others.add(first_rows, other_rows, columns + stride, stride);
   }
 
+  // Starts with the integers at `numbers`, one for each row of activations.
+  [[gnu::always_inline]] void start(const int32_t* numbers, size_t stride) {
+    low = high = splat_integer_wide(*numbers);
+    others.start(numbers + stride, stride);
+  }
+
   [[gnu::always_inline]] void add(const Sums& more) {
     low = low + more.low;
     high = high + more.high;
@@ -108,6 +114,7 @@ struct Sums {
 template <>
 struct Sums<0> {
   void add(WideWords, WideWords, const int16_t*, size_t) {}
+  void start(const int32_t*, size_t) {}
   void add(const Sums&) {}
   template <bool OFFSET>
   void settle(const Heads<WideFloats>&, const float*, const float*, size_t, float*) const {}
@@ -159,6 +166,7 @@ template <Format FORMAT, int T, bool READY>
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
       Chains<T, CHAINS> products;
+      if constexpr (centre(FORMAT) != 0) products.first.start(x.centres(first) + from + b, blocks);
       for (int word = 0; word < WORDS; word++, words += 4 * PANEL) {
         const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
 #pragma GCC unroll 4
@@ -322,23 +330,23 @@ struct ByteTile {
     others.add(weights, columns + stride, stride);
   }
 
-  // As Sums::settle. added: [T], integers that all sums lack.
-  template <bool OFFSET, bool ADDED>
+  // As Sums::settle. added: [T], integers that all sums lack, FACTOR times.
+  template <bool OFFSET, int FACTOR>
   [[gnu::always_inline]] void settle(const Heads<F32x8>& heads, const float* scales, const float* totals, const int32_t* added,
                                      size_t stride, float* results) const {
-    settle_eight<OFFSET, ADDED>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
+    settle_eight<OFFSET, FACTOR>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
     if constexpr (GROUPS == 2) {
-      settle_eight<OFFSET, ADDED>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
+      settle_eight<OFFSET, FACTOR>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
     }
-    others.template settle<OFFSET, ADDED>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
+    others.template settle<OFFSET, FACTOR>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
   }
 
  private:
-  template <bool OFFSET, bool ADDED>
+  template <bool OFFSET, int FACTOR>
   [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
                                                   float total, int32_t added, float* results) {
     I32x8 all = sums.total();
-    if constexpr (ADDED) all = all + splat_integer(128 * added);
+    if constexpr (FACTOR != 0) all = all + splat_integer(FACTOR * added);
     F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
     if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
     store8(results, result);
@@ -348,7 +356,7 @@ struct ByteTile {
 template <Products HOW, int GROUPS>
 struct ByteTile<HOW, 0, GROUPS> {
   void add(const Octet (&)[2], const uint8_t*, size_t) {}
-  template <bool OFFSET, bool ADDED>
+  template <bool OFFSET, int FACTOR>
   void settle(const Heads<F32x8>&, const float*, const float*, const int32_t*, size_t, float*) const {}
 };
 
@@ -379,7 +387,9 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
         all.offset[1] = halves8(heads + 2 * PANEL * PARTS + 16 * (GROUPS - 1));
       }
       const float* totals = sums<PARTS>(x, part, first) + from + b;
-      tile.template settle<has_offset(FORMAT), FORMAT == Format::Q8_OFFSET>(all, scales, totals, added, blocks, results);
+      // Unsigned bytes are smaller by 128.
+      constexpr int FACTOR = FORMAT == Format::Q8_OFFSET ? 128 : -centre(FORMAT);
+      tile.template settle<has_offset(FORMAT), FACTOR>(all, scales, totals, added, blocks, results);
     }
   }
 }
@@ -449,6 +459,7 @@ void panel(const Product& p, int i) {
     case Format::Q4_HALF_BLOCKS: return panel<Format::Q4_HALF_BLOCKS>(p, i);
     case Format::CODES: return panel<Format::CODES>(p, i);
     case Format::CODES_HALF_BLOCKS: return panel<Format::CODES_HALF_BLOCKS>(p, i);
+    case Format::Q4_CENTRED: return panel<Format::Q4_CENTRED>(p, i);
     case Format::F32: return panel<Format::F32>(p, i);
     case Format::F16: return panel<Format::F16>(p, i);
     case Format::BF16: return panel<Format::BF16>(p, i);
@@ -482,13 +493,14 @@ void Activations::resize(int n, int columns) {
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
   } else {
-    if (totals_.size() < blocks) totals_.resize(blocks);
     // More columns need not be more blocks.
     if (halves_[0].size() < 2 * all) {
       for (auto& halves : halves_) halves.resize(2 * all);
     }
   }
   if (scales_.size() < blocks) {
+    totals_.resize(blocks);
+    centres_.resize(blocks);
     scales_.resize(blocks);
     sums_.resize(blocks);
     for (auto& sums : half_sums_) sums.resize(blocks);
@@ -523,10 +535,9 @@ void Activations::put(int row, const float* values) {
     scales_[first + b] = finite ? scale : total;
     sums_[first + b] = scale * total;
     for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
-    if (!words) {
-      totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
-      put_halves(row, b, block);
-    }
+    totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
+    centres_[first + b] = -8 * totals_[first + b];
+    if (!words) put_halves(row, b, block);
   }
 }
 
@@ -548,12 +559,13 @@ void Activations::copy(int row, const Activations& from, int from_row) {
   if (products_ == Products::WORDS) {
     std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
   } else {
-    std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
     for (const bool nibbles : {false, true}) {
       const size_t bytes = 2 * static_cast<size_t>(columns_);
       std::copy_n(from.halves(nibbles, from_row), bytes, halves_[nibbles].data() + bytes * row);
     }
   }
+  std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
+  std::copy_n(from.centres(from_row), blocks, centres_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   for (const int i : {0, 1}) {

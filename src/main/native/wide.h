@@ -32,6 +32,7 @@ inline WideFloats operator*(WideFloats a, WideFloats b);
 inline WideFloats multiply_add(WideFloats a, WideFloats b, WideFloats c);
 inline WideIntegers operator+(WideIntegers a, WideIntegers b);
 inline WideFloats to_floats(WideIntegers v);
+inline WideIntegers splat_integer_wide(int32_t value);
 
 inline WideWords load_wide(const uint8_t* p);
 inline WideWords load_wide(const int16_t* p);

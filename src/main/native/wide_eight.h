@@ -18,6 +18,7 @@ inline WideFloats load_wide(const Half* p) { return load8(p); }
 inline WideFloats load_wide(const Bfloat* p) { return load8(p); }
 inline void store_wide(float* p, WideFloats v) { store8(p, v); }
 
+inline WideIntegers splat_integer_wide(int32_t value) { return splat_integer(value); }
 inline WideWords load_wide(const uint8_t* p) { return load_words(p); }
 inline WideWords load_wide(const int16_t* p) { return load16(p); }
 inline void store_wide_aligned(int16_t* p, WideWords v) { store16_aligned(p, v); }
