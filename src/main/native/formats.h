@@ -20,6 +20,7 @@ enum class Format {
   Q4_HALF_BLOCKS = 7,
   CODES = 8,
   CODES_HALF_BLOCKS = 9,
+  Q4_CENTRED = 10,
 };
 
 // What the KV cache holds.
@@ -98,7 +99,7 @@ Enum up_to(Enum last, const char* what, int64_t number) {
 
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  return up_to(Format::CODES_HALF_BLOCKS, "weight format", number);
+  return up_to(Format::Q4_CENTRED, "weight format", number);
 }
 
 template <>

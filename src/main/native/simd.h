@@ -5,6 +5,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace llmworker {
@@ -148,6 +149,10 @@ struct ByteSums;
 
 // The compiler computes a and b here, and nothing of what follows before them.
 inline void compute_now(I32x8& a, I32x8& b);
+// Asks the processor to load bytes into its cache. They may lie outside the memory of the program.
+inline void load_ahead(const uint8_t* p, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
 // Tells the processor that this thread waits in a loop.
 inline void pause_in_loop();
 

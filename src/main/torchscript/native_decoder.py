@@ -56,7 +56,9 @@ if not hasattr(torch.ops.llmworker, "open"):
 
 def native_format(gguf_type: int) -> int:
     """How the C++ side holds a matrix of a GGUF type."""
-    if gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
+    if gguf_type == gguf_types.Q4_0:
+        return native_formats.Q4_CENTRED
+    if gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
         return native_formats.Q4
     if gguf_type == gguf_types.Q8_0:
         return native_formats.Q8

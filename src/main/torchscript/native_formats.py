@@ -13,6 +13,7 @@ BF16: Final[int] = 6
 Q4_HALF_BLOCKS: Final[int] = 7
 CODES: Final[int] = 8
 CODES_HALF_BLOCKS: Final[int] = 9
+Q4_CENTRED: Final[int] = 10
 
 # `CacheType` in kv_cache.h.
 CACHE_F32: Final[int] = 0

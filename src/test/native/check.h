@@ -85,7 +85,8 @@ inline int below(Random& random, int limit) { return static_cast<int>(random() %
 constexpr llmworker::Format ALL_FORMATS[] = {
     llmworker::Format::Q4,  llmworker::Format::Q8,  llmworker::Format::Q8_OFFSET, llmworker::Format::Q8_HALF_BLOCKS,
     llmworker::Format::F32, llmworker::Format::F16, llmworker::Format::BF16,      llmworker::Format::Q4_HALF_BLOCKS,
-    llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS};
+    llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS,
+    llmworker::Format::Q4_CENTRED};
 
 // A matrix and its numbers [rows, columns] by plain loops.
 struct Weighed {
