@@ -27,6 +27,9 @@ final class FakeDecoder implements Decoder {
     static final long PROMPT_TOKEN_NANOS = 300_000;
     static final long ROW_NANOS = 4_000_000;
     static final int LEAST_PROMPT_TOKENS = 16;
+    /// Texts of this seed and larger ones repeat themselves.
+    static final long REPEATING_SEED = 100;
+    private static final int PERIOD = 12;
 
     private final int slots;
     private final int contextLength;
@@ -44,6 +47,9 @@ final class FakeDecoder implements Decoder {
     private int callsAtRest = -1;
     int calls;
     boolean rowsAreIndependent;
+    int mostDrafts;
+    /// That steps have taken.
+    int draftTokens;
     PromptSizes sizes = PromptSizes.OF_CPU;
     /// Whether the next call fails, because memory runs out.
     BooleanSupplier fails = () -> false;
@@ -113,6 +119,10 @@ final class FakeDecoder implements Decoder {
             hash ^= hash >>> 29;
         }
         int token = (int) Long.remainderUnsigned(hash, VOCABULARY);
+        // A text that mostly repeats itself.
+        if (sampling.seed() >= REPEATING_SEED && length >= PERIOD && token % 10 > 0) {
+            return ids[length - PERIOD];
+        }
         return token < 30 ? END : token;
     }
 
@@ -163,7 +173,7 @@ final class FakeDecoder implements Decoder {
         check(parts.size() <= sizes.parts(), parts.size() + " parts of prompts in a step");
         int tokens = 0;
         for (var part : parts) {
-            check(part.slot() >= batch.rows(), "a prompt in slot " + part.slot() + ", which runs");
+            check(part.slot() >= batch.sequences(), "a prompt in slot " + part.slot() + ", which runs");
             tokens += part.ids().length;
         }
         check(tokens <= sizes.beside(), tokens + " tokens of prompts in a step");
@@ -177,21 +187,25 @@ final class FakeDecoder implements Decoder {
     public int[] decode(DecodeBatch batch, int steps) {
         calls++;
         int rows = batch.rows();
-        check(rows > 0 && rows <= slots, rows + " rows");
+        int drafts = rows - batch.sequences();
+        check(rows > drafts && batch.sequences() <= slots, batch.sequences() + " rows");
+        check(drafts == 0 || steps == 1 && drafts <= mostDrafts && !recurrent, drafts + " drafts");
+        draftTokens += drafts;
         work.accept(CALL_NANOS + rows * ROW_NANOS);
         failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
+            int slot = batch.slot(row);
             int token = batch.token(row);
-            check(batch.position(row) <= cached[row], "position " + batch.position(row) + " of slot " + row);
-            goOn(row, batch.position(row));
-            cached[row] = batch.position(row);
+            check(batch.position(row) <= cached[slot], "position " + batch.position(row) + " of slot " + slot);
+            goOn(slot, batch.position(row));
+            cached[slot] = batch.position(row);
             for (int step = 0; step < steps; step++) {
-                cache[row][cached[row]++] = token;
-                token = token(row, batch.sampling(row));
+                cache[slot][cached[slot]++] = token;
+                token = token(slot, batch.sampling(row));
                 tokens[step * rows + row] = token;
             }
-            state[row] = cached[row];
+            state[slot] = cached[slot];
         }
         return tokens;
     }
@@ -201,6 +215,11 @@ final class FakeDecoder implements Decoder {
             kept.get(slot).clear();
         }
         check(!recurrent || start == 0 || start == state[slot], "to go on from " + start + " in slot " + slot);
+    }
+
+    @Override
+    public int mostDrafts() {
+        return mostDrafts;
     }
 
     @Override
