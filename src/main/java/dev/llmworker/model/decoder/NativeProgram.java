@@ -31,7 +31,8 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
-    private static final int MOST_DRAFTS = 16;
+    /// With one sequence that makes 16 rows, a multiple of those that are multiplied together.
+    private static final int MOST_DRAFTS = 15;
     /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.
     private static final int PARTIAL_BYTES = 16;
 
