@@ -20,6 +20,8 @@ final class Speculation {
     private static final double MOST_TIMES_LONGER = 2;
     /// What a draft adds, until it is measured, as a part of a plain step of one sequence.
     private static final double ASSUMED_SHARE = 0.4;
+    /// Drafts must save so many times what they take, because both are estimates.
+    private static final double MARGIN = 1.15;
     /// Per step whose guesses were not worth it. What was measured while something else ran is thus measured again.
     private static final double FORGETTING = 0.998;
 
@@ -75,7 +77,7 @@ final class Speculation {
             chance *= rightShare;
             right += chance;
             double added = added(mostDrafts - left + count, sequences) / plainNanos[sequences];
-            double gain = right - count * added * sequences;
+            double gain = right - MARGIN * count * added * sequences;
             if (gain > bestGain) {
                 best = count;
                 bestGain = gain;

@@ -7,6 +7,7 @@ import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -50,6 +51,10 @@ final class FakeDecoder implements Decoder {
     int mostDrafts;
     /// That steps have taken.
     int draftTokens;
+    /// What a draft takes longer than another row.
+    long draftNanos;
+    /// Whether the history of each row must be what the cache holds.
+    boolean checksHistories;
     PromptSizes sizes = PromptSizes.OF_CPU;
     /// Whether the next call fails, because memory runs out.
     BooleanSupplier fails = () -> false;
@@ -191,7 +196,7 @@ final class FakeDecoder implements Decoder {
         check(rows > drafts && batch.sequences() <= slots, batch.sequences() + " rows");
         check(drafts == 0 || steps == 1 && drafts <= mostDrafts && !recurrent, drafts + " drafts");
         draftTokens += drafts;
-        work.accept(CALL_NANOS + rows * ROW_NANOS);
+        work.accept(CALL_NANOS + rows * ROW_NANOS + drafts * draftNanos);
         failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
@@ -202,12 +207,22 @@ final class FakeDecoder implements Decoder {
             cached[slot] = batch.position(row);
             for (int step = 0; step < steps; step++) {
                 cache[slot][cached[slot]++] = token;
+                checkHistory(batch.history(row), slot);
                 token = token(slot, batch.sampling(row));
                 tokens[step * rows + row] = token;
             }
             state[slot] = cached[slot];
         }
         return tokens;
+    }
+
+    private void checkHistory(@Nullable TokenHistory history, int slot) {
+        if (checksHistories && history != null) {
+            check(history.length() == cached[slot], "a history of " + history.length());
+            for (int i = 0; i < cached[slot]; i++) {
+                check(history.token(i) == cache[slot][i], "another history at " + i);
+            }
+        }
     }
 
     private void goOn(int slot, int start) {
