@@ -31,6 +31,8 @@ final class Scheduler {
     private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
     /// How long cached prefixes are copied between two looks at what else is to be done, while nothing runs.
     private static final long COPY_NANOS = 10_000_000;
+    /// A sequence with more tokens is read by somebody, who would notice a longer step.
+    private static final int YOUNG_TOKENS = 16;
 
     private final Decoder decoder;
     private final PromptSizes sizes;
@@ -220,7 +222,18 @@ final class Scheduler {
         if (prefilling.isEmpty()) {
             return 0;
         }
-        return prefilling.hasMoreShortThan(rows) ? sizes.beside() : pace.tokens(rows);
+        return prefilling.isBurst() && allAreYoung() ? sizes.beside() : pace.tokens(rows);
+    }
+
+    /// Whether all running sequences have just begun. Those that wait came with them: what these wait longer for their next
+    /// tokens, the others wait less for their first.
+    private boolean allAreYoung() {
+        for (int slot = 0; slot < rows; slot++) {
+            if (runningAt(slot).generated() > YOUNG_TOKENS) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void prefill(Sequence sequence, int count) {

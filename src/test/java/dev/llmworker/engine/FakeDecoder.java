@@ -51,6 +51,8 @@ final class FakeDecoder implements Decoder {
     int mostDrafts;
     /// That steps have taken.
     int draftTokens;
+    long rowNanos = ROW_NANOS;
+    long promptTokenNanos = PROMPT_TOKEN_NANOS;
     /// What a draft takes longer than another row.
     long draftNanos;
     /// Whether the history of each row must be what the cache holds.
@@ -147,7 +149,7 @@ final class FakeDecoder implements Decoder {
     @Override
     public void prefill(int slot, int[] ids, int start) {
         calls++;
-        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
+        work.accept(CALL_NANOS + ids.length * promptTokenNanos);
         failNow(() -> write(slot, ids, start));
         put(slot, ids, start);
     }
@@ -184,7 +186,7 @@ final class FakeDecoder implements Decoder {
         check(tokens <= sizes.beside(), tokens + " tokens of prompts in a step");
         failNow(() -> parts.forEach(part -> write(part.slot(), part.ids(), part.start())));
         parts.forEach(part -> put(part.slot(), part.ids(), part.start()));
-        work.accept(tokens * PROMPT_TOKEN_NANOS);
+        work.accept(tokens * promptTokenNanos);
         return decode(batch, 1);
     }
 
@@ -196,7 +198,7 @@ final class FakeDecoder implements Decoder {
         check(rows > drafts && batch.sequences() <= slots, batch.sequences() + " rows");
         check(drafts == 0 || steps == 1 && drafts <= mostDrafts && !recurrent, drafts + " drafts");
         draftTokens += drafts;
-        work.accept(CALL_NANOS + rows * ROW_NANOS + drafts * draftNanos);
+        work.accept(CALL_NANOS + rows * rowNanos + drafts * draftNanos);
         failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
