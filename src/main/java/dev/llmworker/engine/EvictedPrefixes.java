@@ -1,10 +1,10 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.HostMemory;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.model.decoder.SlotCopies;
 import dev.llmworker.model.decoder.SlotCopies.State;
+import dev.llmworker.model.device.HostMemory;
 import dev.llmworker.stats.EngineStats;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

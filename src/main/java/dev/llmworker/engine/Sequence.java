@@ -10,6 +10,7 @@ import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
+import dev.llmworker.generation.memory.EventReader;
 import dev.llmworker.generation.memory.HeldEvents;
 import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.sampling.Logprobs;
@@ -21,7 +22,6 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -442,34 +442,9 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new Iterator<>() {
-            private boolean ended;
-
-            @Override
-            public boolean hasNext() {
-                return !ended;
-            }
-
-            @Override
-            public GenerationEvent next() {
-                if (ended) {
-                    throw new NoSuchElementException("the generation has finished");
-                }
-                var event = take();
-                ended = event instanceof GenerationEvent.Finished;
-                return event;
-            }
-        };
-    }
-
-    /// Waits for the next event. An interrupt closes the generation.
-    private GenerationEvent take() {
-        try {
-            return events.take();
-        } catch (InterruptedException _) {
-            close();
-            Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        }
+        return new EventReader<>(
+                events,
+                this::close,
+                () -> new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated));
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.DeviceMemory;
 import dev.llmworker.stats.Count;
 import java.util.Locale;
 import java.util.Map;

@@ -5,11 +5,11 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.generation.VectorEvent;
+import dev.llmworker.generation.memory.EventReader;
 import dev.llmworker.generation.memory.HeldEvents;
 import dev.llmworker.generation.memory.HeldMemory;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -127,35 +127,8 @@ public final class TextRequest implements Answer<VectorEvent> {
 
     @Override
     public Iterator<VectorEvent> iterator() {
-        return new Iterator<>() {
-            private boolean ended;
-
-            @Override
-            public boolean hasNext() {
-                return !ended;
-            }
-
-            @Override
-            public VectorEvent next() {
-                if (ended) {
-                    throw new NoSuchElementException("the request has finished");
-                }
-                var event = take();
-                ended = event instanceof GenerationEvent.Finished;
-                return event;
-            }
-        };
-    }
-
-    /// Waits for the next event. An interrupt closes the request.
-    private VectorEvent take() {
-        try {
-            return events.take();
-        } catch (InterruptedException _) {
-            close();
-            Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptTokens(), 0);
-        }
+        return new EventReader<>(
+                events, this::close, () -> new GenerationEvent.Finished(FinishReason.CANCELLED, promptTokens(), 0));
     }
 
     /// Its texts are dropped before the next step.
