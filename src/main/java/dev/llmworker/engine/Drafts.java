@@ -2,7 +2,8 @@ package dev.llmworker.engine;
 
 import java.util.Arrays;
 
-/// Guesses how a sequence goes on, from what it has said before: it looks for the longest earlier place that reads as the
+/// Guesses how a sequence goes on, from what it has said before: it looks for the longest earlier place that reads as
+/// the
 /// sequence's end does, and takes what follows there. It learns how often this is right without trying: each new
 /// token is compared with what would have been guessed.
 ///
@@ -46,7 +47,8 @@ final class Drafts {
 
     private void compare(int[] ids) {
         boolean right = ids[next] == ids[seen];
-        rightShares[kind()] += right ? WEIGHT_OF_RIGHT * (1 - rightShares[kind()]) : -WEIGHT_OF_WRONG * rightShares[kind()];
+        rightShares[kind()] +=
+                right ? WEIGHT_OF_RIGHT * (1 - rightShares[kind()]) : -WEIGHT_OF_WRONG * rightShares[kind()];
         next = right ? next + 1 : -1;
         matched = Math.min(matched + 1, MOST_MATCH);
     }

@@ -251,7 +251,8 @@ final class Sequence implements Generation {
         return mayDraft() ? Math.min(tokenLimit - generated, contextLength - newestPosition()) - 1 : 0;
     }
 
-    /// Whether a token can be chosen before the one in front of it is known. It cannot if that one decides which are allowed.
+    /// Whether a token can be chosen before the one in front of it is known. It cannot if that one decides which are
+    /// allowed.
     boolean mayDraft() {
         return constraint == null && (history == null || history.allowed() == null);
     }

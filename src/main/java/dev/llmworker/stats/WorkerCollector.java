@@ -193,8 +193,7 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 "llmworker_prefix_cache_evictions",
                 "Evicted prefixes that were dropped to make room for others",
                 engine.droppedPrefixes.sum());
-        metrics.counter(
-                "llmworker_draft_tokens", "Draft tokens that speculation has tried", engine.draftTokens.sum());
+        metrics.counter("llmworker_draft_tokens", "Draft tokens that speculation has tried", engine.draftTokens.sum());
         metrics.counter(
                 "llmworker_draft_tokens_accepted",
                 "Draft tokens that were right, and saved a step",

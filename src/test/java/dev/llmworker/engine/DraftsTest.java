@@ -48,7 +48,8 @@ class DraftsTest {
         assertTrue(drafts.rightShare() > 0.95, drafts.rightShare() + " of right guesses");
         assertArrayEquals(Arrays.copyOfRange(ids, 260, 275), drafts.tokens(ids, 15));
 
-        // From now on each fourth token is another one: short matches whose guesses are wrong as often as they are right.
+        // From now on each fourth token is another one: short matches whose guesses are wrong as often as they are
+        // right.
         for (int i = 260; i < 400; i += 4) {
             ids[i] = 1000 + i;
         }

@@ -147,7 +147,10 @@ class SchedulerTest {
             all.add(submit(ids(40), 20));
         }
         while (all.stream().anyMatch(sequence -> sequence.generated() == 0)) {
-            int running = (int) all.stream().filter(sequence -> sequence.generated() > 0).count() + 1;
+            int running = (int) all.stream()
+                            .filter(sequence -> sequence.generated() > 0)
+                            .count()
+                    + 1;
             int before = old.generated();
             long begun = nowNanos;
             scheduler.step();
@@ -165,7 +168,8 @@ class SchedulerTest {
         long begun = nowNanos;
         while (found.size() < all.size()) {
             scheduler.step();
-            long started = all.stream().filter(sequence -> sequence.generated() > 0).count();
+            long started =
+                    all.stream().filter(sequence -> sequence.generated() > 0).count();
             while (found.size() < started) {
                 found.add(nowNanos - begun);
             }

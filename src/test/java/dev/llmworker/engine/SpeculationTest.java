@@ -21,12 +21,12 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/// Draft tokens change how many steps an answer takes, and nothing else. The fake decoder's next token is a function of all
+/// Draft tokens change how many steps an answer takes, and nothing else. The fake decoder's next token is a function of
+/// all
 /// that its cache holds, and its time that of a CPU: a row more adds two fifths of a step.
 class SpeculationTest {
     private static final int CONTEXT = 1200;
-    private static final SamplingParameters REPEATING =
-            new SamplingParameters(1, 0, 1, 0, FakeDecoder.REPEATING_SEED);
+    private static final SamplingParameters REPEATING = new SamplingParameters(1, 0, 1, 0, FakeDecoder.REPEATING_SEED);
     private static final SamplingParameters ORDINARY = new SamplingParameters(1, 0, 1, 0, 3);
 
     private final Random random = new Random(17);
@@ -175,13 +175,7 @@ class SpeculationTest {
         var scheduler = scheduler(true);
         var prompt = ids(40);
         var sampling = new SamplingParameters(
-                1,
-                0,
-                1,
-                0,
-                FakeDecoder.REPEATING_SEED,
-                new LogitAdjustment(1, 0.5f, 0, Map.of()),
-                OptionalInt.empty());
+                1, 0, 1, 0, FakeDecoder.REPEATING_SEED, new LogitAdjustment(1, 0.5f, 0, Map.of()), OptionalInt.empty());
         var history = new TokenHistory(prompt, 0, new int[0]);
         submit(prompt, 300, sampling, history);
         // The decoder compares each row's history with its cache.

@@ -6,7 +6,8 @@ import dev.llmworker.sampling.TokenHistory;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/// The rows of one decode call: of each running sequence its newest token, and behind it the draft tokens that may follow.
+/// The rows of one decode call: of each running sequence its newest token, and behind it the draft tokens that may
+/// follow.
 /// Running sequences fill the slots from 0 without gaps, so that the decoder reads the cache by plain views. Without
 /// drafts, row `i` is the sequence in slot `i`.
 ///
@@ -57,7 +58,8 @@ public final class DecodeBatch {
         put(token, position, parameters, history, sequences++);
     }
 
-    /// Adds a token that may follow the last row, of the same sequence. What the model makes of it counts only if the last
+    /// Adds a token that may follow the last row, of the same sequence. What the model makes of it counts only if the
+    /// last
     /// row's token is this one.
     ///
     /// @param history of the sequence with this token

@@ -409,8 +409,8 @@ public final class TorchDecoder implements Decoder {
                     + " steps; rows must be 1 to " + description.slots() + ", steps at least 1");
         }
         if (batch.hasDrafts() && (steps > 1 || batch.rows() - batch.sequences() > mostDrafts())) {
-            throw new IllegalArgumentException("a batch of " + (batch.rows() - batch.sequences()) + " drafts and " + steps
-                    + " steps; at most " + mostDrafts() + " drafts in one step are possible");
+            throw new IllegalArgumentException("a batch of " + (batch.rows() - batch.sequences()) + " drafts and "
+                    + steps + " steps; at most " + mostDrafts() + " drafts in one step are possible");
         }
         for (var row = 0; row < batch.rows(); row++) {
             checkToken(batch.token(row));

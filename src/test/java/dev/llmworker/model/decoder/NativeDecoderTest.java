@@ -143,12 +143,15 @@ class NativeDecoderTest {
             var batch = new DecodeBatch(2, drafts.length);
             batch.add(7, prompt.length, sampling, history == null ? null : history.with(new int[] {7}, 1));
             for (var i = 0; i < drafts.length; i++) {
-                var before = IntStream.concat(IntStream.of(7), Arrays.stream(drafts, 0, i + 1)).toArray();
+                var before = IntStream.concat(IntStream.of(7), Arrays.stream(drafts, 0, i + 1))
+                        .toArray();
                 batch.addDraft(drafts[i], history == null ? null : history.with(before, before.length));
             }
             batch.add(8, prompt.length, SamplingParameters.greedy());
             var together = decoder.decode(batch, 1);
-            var scores = IntStream.range(0, 16).mapToObj(row -> batch.logprobs(0, row)).toList();
+            var scores = IntStream.range(0, 16)
+                    .mapToObj(row -> batch.logprobs(0, row))
+                    .toList();
 
             decoder.swapSlots(0, 2, CONTEXT);
             var alone = new DecodeBatch(2);
@@ -191,8 +194,7 @@ class NativeDecoderTest {
     void draftsAreForgottenByLayersThatKeepTheLastPositionsAlone() throws Exception {
         var golden = GoldenModel.named("Gemma 3").withContext(1000);
         var file = golden.file().write(directory.resolve("windows.gguf"));
-        var options = new DecoderOptions(
-                Precision.AUTO, Precision.FP32, 2, 1000, 2, "cpu", false, Kernels.NATIVE);
+        var options = new DecoderOptions(Precision.AUTO, Precision.FP32, 2, 1000, 2, "cpu", false, Kernels.NATIVE);
         var random = new Random(257);
         try (var model = Gguf.open(file);
                 var decoder = TorchDecoder.load(model, options, _ -> {})) {
