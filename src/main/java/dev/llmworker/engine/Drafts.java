@@ -3,8 +3,7 @@ package dev.llmworker.engine;
 import java.util.Arrays;
 
 /// Guesses how a sequence goes on, from what it has said before: it looks for the longest earlier place that reads as
-/// the
-/// sequence's end does, and takes what follows there. It learns how often this is right without trying: each new
+/// the sequence's end does, and takes what follows there. It learns how often this is right without trying: each new
 /// token is compared with what would have been guessed.
 ///
 /// Threading: the engine thread alone.

@@ -78,11 +78,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
     /// @param speculates whether draft tokens are tried
     public record Limits(
-            @Nullable Integer queueLimit,
-            Duration timeout,
-            Duration rest,
-            boolean sharesPrefixes,
-            boolean speculates) {
+            @Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes, boolean speculates) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
 

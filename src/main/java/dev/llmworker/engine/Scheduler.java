@@ -225,9 +225,8 @@ final class Scheduler {
         return prefilling.isBurst() && allAreYoung() ? sizes.beside() : pace.tokens(rows);
     }
 
-    /// Whether all running sequences have just begun. Those that wait came with them: what these wait longer for their
-    /// next
-    /// tokens, the others wait less for their first.
+    /// Whether all running sequences have just begun. Those that wait came with them: what these wait longer for
+    /// their next tokens, the others wait less for their first.
     private boolean allAreYoung() {
         for (int slot = 0; slot < rows; slot++) {
             if (runningAt(slot).generated() > YOUNG_TOKENS) {

@@ -3,9 +3,8 @@ package dev.llmworker.engine;
 import java.util.List;
 
 /// Decides how many draft tokens a step tries. A step with drafts takes longer; each draft token that is right saves
-/// its
-/// sequence a step. This measures what drafts add to a step, and takes as many as are worth it by how often
-/// each sequence's guesses were right.
+/// its sequence a step. This measures what drafts add to a step, and takes as many as are worth it by how often each
+/// sequence's guesses were right.
 ///
 /// Threading: the engine thread alone.
 final class Speculation {

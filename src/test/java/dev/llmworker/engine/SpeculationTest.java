@@ -21,9 +21,8 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/// Draft tokens change how many steps an answer takes, and nothing else. The fake decoder's next token is a function of
-/// all
-/// that its cache holds, and its time that of a CPU: a row more adds two fifths of a step.
+/// Draft tokens change how many steps an answer takes, and nothing else. The fake decoder's next token is a function
+/// of all that its cache holds, and its time that of a CPU: a row more adds two fifths of a step.
 class SpeculationTest {
     private static final int CONTEXT = 1200;
     private static final SamplingParameters REPEATING = new SamplingParameters(1, 0, 1, 0, FakeDecoder.REPEATING_SEED);

@@ -7,9 +7,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The rows of one decode call: of each running sequence its newest token, and behind it the draft tokens that may
-/// follow.
-/// Running sequences fill the slots from 0 without gaps, so that the decoder reads the cache by plain views. Without
-/// drafts, row `i` is the sequence in slot `i`.
+/// follow. Running sequences fill the slots from 0 without gaps, so that the decoder reads the cache by plain views.
+/// Without drafts, row `i` is the sequence in slot `i`.
 ///
 /// Threading: only the engine thread fills and reads it; it is reused from call to call.
 public final class DecodeBatch {
@@ -59,8 +58,7 @@ public final class DecodeBatch {
     }
 
     /// Adds a token that may follow the last row, of the same sequence. What the model makes of it counts only if the
-    /// last
-    /// row's token is this one.
+    /// last row's token is this one.
     ///
     /// @param history of the sequence with this token
     public void addDraft(int token, @Nullable TokenHistory history) {

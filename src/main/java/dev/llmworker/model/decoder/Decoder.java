@@ -37,9 +37,8 @@ public interface Decoder extends AutoCloseable {
     int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
 
     /// How many draft tokens a step can take, of all sequences together: [DecodeBatch#addDraft]. Each row's result is
-    /// then the
-    /// same as in a step of its own, to the bit. What the cache holds of a draft that was wrong is overwritten
-    later.
+    /// then the same as in a step of its own, to the bit. What the cache holds of a draft that was wrong is
+    /// overwritten later.
     default int mostDrafts() {
         return 0;
     }
