@@ -2,6 +2,7 @@ package dev.llmworker.engine;
 
 import dev.llmworker.constraint.ConstraintException;
 import dev.llmworker.constraint.ConstraintState;
+import dev.llmworker.engine.queue.Job;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
@@ -31,7 +32,7 @@ import org.slf4j.LoggerFactory;
 /// A request being decoded: its prompt, its cached part, and what has been generated.
 ///
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
-final class Sequence implements Generation {
+final class Sequence implements Generation, Job {
     /// Is called when a sequence has ended, by the thread that ended it.
     @FunctionalInterface
     interface FinishListener {
@@ -395,13 +396,15 @@ final class Sequence implements Generation {
 
     // --- called by any thread
 
-    Share share() {
+    @Override
+    public Share share() {
         return share;
     }
 
     /// How many tokens the engine works on for it, as far as is known by now: those of its prompt that are not cached,
     /// and the generated ones. A generated token counts twice, because it takes a step.
-    long work() {
+    @Override
+    public long work() {
         return (long) promptLength - reused + 2L * generated;
     }
 

@@ -3,6 +3,7 @@ package dev.llmworker.engine.vectors;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.generation.memory.EventReader;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the engine thread takes texts and gives vectors. Its reader takes events. Any thread may close it.
 public final class TextRequest implements Answer<VectorEvent> {
     private final List<int[]> texts;
+    private final Share share;
     private final long submittedNanos;
     private final long deadlineNanos;
     private final LongSupplier clock;
@@ -32,10 +34,13 @@ public final class TextRequest implements Answer<VectorEvent> {
     private volatile boolean closed;
     private boolean finished;
 
+    /// @param share whose it is
     /// @param timeoutNanos from now to the deadline
     /// @param end is called when it has ended, by the thread that ended it
-    public TextRequest(List<int[]> texts, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
+    public TextRequest(
+            List<int[]> texts, Share share, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
         this.texts = List.copyOf(texts);
+        this.share = share;
         this.clock = clock;
         this.end = end;
         submittedNanos = clock.getAsLong();
@@ -52,17 +57,20 @@ public final class TextRequest implements Answer<VectorEvent> {
         return begun > 0;
     }
 
-    /// The text that the next [#begin] is about.
-    int[] next() {
-        return texts.get(begun);
+    /// The number of the text that begins next.
+    int begun() {
+        return begun;
     }
 
-    /// The number of the next text, which begins now.
-    int begin() {
-        if (begun == 0) {
+    /// The next text begins now.
+    void begin() {
+        if (begun++ == 0) {
             queuedNanos = clock.getAsLong() - submittedNanos;
         }
-        return begun++;
+    }
+
+    Share share() {
+        return share;
     }
 
     int[] text(int index) {
