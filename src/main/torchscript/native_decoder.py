@@ -248,9 +248,19 @@ class NativeDecoder(DecoderProgram):
         torch.ops.llmworker.head(self.native, x, logits)
         return self.bounded(logits)
 
+    @torch.jit.export
+    def place_rows(self, slots: List[int]) -> None:
+        """The rows of the next decode step are in these slots. The rows of a slot are next to each other, at positions one after
+        the other: each sees those before it, as in a prompt."""
+        self.row_slots.clear()
+        self.row_slots.extend(slots)
+
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)
         slots = self.places[:n]
+        if len(self.row_slots) > 0:
+            assert len(self.row_slots) == n, "a step has " + str(n) + " rows, and slots of " + str(len(self.row_slots))
+            slots = torch.tensor(self.row_slots)
         if chunk_tokens.size(0) > 0:
             all_slots, all_positions = [slots], [positions]
             for slot, start, length in self.chunk_places:

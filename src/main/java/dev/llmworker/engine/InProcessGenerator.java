@@ -76,16 +76,18 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     /// @param timeout from submission to the end
     /// @param rest how long there must be no request before the decoder may release memory
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
-    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes) {
+    /// @param speculates whether draft tokens are tried
+    public record Limits(
+            @Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes, boolean speculates) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
 
         public Limits(@Nullable Integer queueLimit, Duration timeout) {
-            this(queueLimit, timeout, false);
+            this(queueLimit, timeout, false, true);
         }
 
-        public Limits(@Nullable Integer queueLimit, Duration timeout, boolean sharesPrefixes) {
-            this(queueLimit, timeout, REST, sharesPrefixes);
+        public Limits(@Nullable Integer queueLimit, Duration timeout, boolean sharesPrefixes, boolean speculates) {
+            this(queueLimit, timeout, REST, sharesPrefixes, speculates);
         }
 
         int queueLimit(int slots) {
@@ -444,8 +446,14 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
             var admissions = new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock);
             var encoder = model.encoder();
             if (encoder == null) {
-                var scheduler =
-                        new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
+                var scheduler = new Scheduler(
+                        decoder,
+                        model.tokenizer()::isEndOfSequence,
+                        waiting,
+                        clock,
+                        stats,
+                        maskThreads,
+                        limits.speculates());
                 ready(new Loaded(model, waiting, admissions, null), waiting::size, listener);
                 runUntilClosed(new Decoding(scheduler, waiting), decoder);
             } else {

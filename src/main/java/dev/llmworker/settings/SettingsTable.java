@@ -34,6 +34,12 @@ public final class SettingsTable {
         ALL
     }
 
+    /// Whether draft tokens are tried.
+    public enum Speculation {
+        AUTO,
+        OFF
+    }
+
     enum LogFormat {
         PLAIN,
         JSON
@@ -151,6 +157,12 @@ public final class SettingsTable {
             "auto",
             0,
             "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
+
+    public static final Setting<Speculation> SPECULATION = Setting.choice(
+            "SPECULATION",
+            Speculation.AUTO,
+            Speculation.class,
+            "auto: what the text repeats is guessed and checked, if that is faster; off: it is not");
 
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
@@ -294,6 +306,7 @@ public final class SettingsTable {
                             DETERMINISTIC,
                             PREFIX_SHARING,
                             PREFIX_CACHE_BYTES,
+                            SPECULATION,
                             TOOL_FORMAT)),
             new Section(
                     "Engine",

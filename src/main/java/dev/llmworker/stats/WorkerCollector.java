@@ -193,6 +193,11 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 "llmworker_prefix_cache_evictions",
                 "Evicted prefixes that were dropped to make room for others",
                 engine.droppedPrefixes.sum());
+        metrics.counter("llmworker_draft_tokens", "Draft tokens that speculation has tried", engine.draftTokens.sum());
+        metrics.counter(
+                "llmworker_draft_tokens_accepted",
+                "Draft tokens that were right, and saved a step",
+                engine.acceptedDraftTokens.sum());
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
                 "llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busyNanos.sum() / 1e9);

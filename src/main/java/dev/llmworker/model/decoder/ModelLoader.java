@@ -176,8 +176,8 @@ record ModelLoader(
                 .orElse(0);
         var working = largest
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
-                // Two copies of the logits.
-                + 2L * slots() * config.vocabulary() * Float.BYTES
+                // Two copies of the logits. Few sequences may have drafts.
+                + 2L * Math.max(slots(), 2 * program.mostDrafts()) * config.vocabulary() * Float.BYTES
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
                         * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
