@@ -18,6 +18,7 @@ CODES_HALF_BLOCKS: Final[int] = 9
 CACHE_F32: Final[int] = 0
 CACHE_F16: Final[int] = 1
 CACHE_BF16: Final[int] = 2
+CACHE_Q8: Final[int] = 3
 
 # `VectorRole` and `MatrixRole` in formats.h, in the order of their numbers.
 VECTOR_ROLES: Final[List[str]] = [

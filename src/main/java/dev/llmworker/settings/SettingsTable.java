@@ -93,7 +93,9 @@ public final class SettingsTable {
     public static final Setting<String> DTYPE =
             Setting.oneOf("DTYPE", NUMBER_FORMATS, "number format of the weights: auto, fp32, bf16, fp16");
     public static final Setting<String> KV_CACHE_DTYPE =
-            Setting.oneOf("KV_CACHE_DTYPE", NUMBER_FORMATS, "number format of the KV cache: auto, fp32, bf16, fp16");
+            Setting.oneOf("KV_CACHE_DTYPE",
+            List.of("auto", "fp32", "bf16", "fp16", "q8"),
+            "number format of the KV cache: auto, fp32, bf16, fp16; q8: 8 bits, on CPUs");
     public static final Setting<String> KERNELS = Setting.oneOf(
             "KERNELS", List.of("auto", "native", "torch"), "CPU kernels: native (C++), torch (libtorch), or auto");
     public static final Setting<Integer> THREADS =

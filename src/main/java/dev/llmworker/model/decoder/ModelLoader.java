@@ -55,13 +55,13 @@ record ModelLoader(
 
     /// @param states as [ModelConfig#states]
     /// @param prompts as [Decoder#prompts()]
-    /// @param numberBytes bytes of a number of keys and values
+    /// @param cache format of keys and values
     /// @param copiesBytes that copies of slots may take in main memory; 0 if there are none
     record Loaded(
             DecoderDescription description,
             List<LayerState> states,
             PromptSizes prompts,
-            int numberBytes,
+            Precision cache,
             long copiesBytes) {}
 
     ModelLoader(
@@ -97,13 +97,13 @@ record ModelLoader(
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
-                plan.byKind(config, cache.bytes()),
-                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
+                plan.byKind(config, cache),
+                config.cacheBytesPerToken(plan.contextLength(), cache));
         return new Loaded(
                 description,
                 config.states(plan.contextLength()),
                 prompts(plan.contextLength()),
-                cache.bytes(),
+                cache,
                 copiesBytes(plan));
     }
 
@@ -179,12 +179,12 @@ record ModelLoader(
                 // Two copies of the logits.
                 + 2L * slots() * config.vocabulary() * Float.BYTES
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
-                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
+                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32);
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
         var needs = new MemoryPlan.Needs(
                 config,
-                cache.bytes(),
+                cache,
                 weightBytes,
                 working,
                 length -> scratch(config, promptRows((int) length), cache, length),

@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.LayerState;
+import dev.llmworker.model.Precision;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -11,13 +12,12 @@ import java.util.List;
 /// @param stateBytes of a state of the others
 record ProgramCopies(DecoderProgram program, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
         implements SlotCopies {
-    /// @param numberBytes bytes of a number of keys and values
+    /// @param cache format of keys and values
     static ProgramCopies of(
-            DecoderProgram program, SlotStates slots, List<LayerState> layers, int numberBytes, long mostBytes) {
-        var perPosition = layers.stream()
-                .mapToLong(layer -> layer.perPosition(numberBytes))
-                .sum();
-        var fixed = layers.stream().mapToLong(layer -> layer.fixed(numberBytes)).sum();
+            DecoderProgram program, SlotStates slots, List<LayerState> layers, Precision cache, long mostBytes) {
+        var perPosition =
+                layers.stream().mapToLong(layer -> layer.perPosition(cache)).sum();
+        var fixed = layers.stream().mapToLong(layer -> layer.fixed(cache)).sum();
         return new ProgramCopies(program, slots, mostBytes, perPosition, fixed / LayerState.COPIES);
     }
 
