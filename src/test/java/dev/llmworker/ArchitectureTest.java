@@ -131,7 +131,7 @@ class ArchitectureTest {
             Map.entry(ITSELF, List.of()));
 
     private static final Map<String, List<String>> ENGINE_MAY_USE =
-            Map.of(ITSELF, List.of("vectors"), "vectors", List.of());
+            Map.of(ITSELF, List.of("vectors", "stored"), "vectors", List.of(), "stored", List.of());
 
     /// What a file has does not know the formats.
     private static final Map<String, List<String>> WEIGHTS_MAY_USE =

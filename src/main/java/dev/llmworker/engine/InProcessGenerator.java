@@ -57,6 +57,9 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     /// They compute masks while the decoder's threads run, so they take a part of the processors only.
     private static final int MASK_THREADS = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
 
+    /// How long the engine thread may take to end its last step.
+    private static final Duration END = Duration.ofSeconds(10);
+
     private static final ThreadFactory MASK_THREAD =
             Thread.ofPlatform().name("mask-", 0).daemon().factory();
 
@@ -71,6 +74,8 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
     private volatile boolean closing;
+    /// How long cached prefixes may be written when it closes.
+    private volatile Duration storing = Duration.ZERO;
 
     /// @param queueLimit how many requests may wait; null for [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
@@ -438,8 +443,14 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
             var admissions = new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock);
             var encoder = model.encoder();
             if (encoder == null) {
-                var scheduler =
-                        new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
+                var scheduler = new Scheduler(
+                        decoder,
+                        model.tokenizer()::isEndOfSequence,
+                        waiting,
+                        clock,
+                        stats,
+                        maskThreads,
+                        model.prefixes());
                 ready(new Loaded(model, waiting, admissions, null), waiting::size, listener);
                 runUntilClosed(new Decoding(scheduler, waiting), decoder);
             } else {
@@ -508,7 +519,9 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        work.endAll(reason);
+        // An interrupt that came late would close the files.
+        var _ = Thread.interrupted();
+        work.endAll(reason, reason == FinishReason.ERROR ? Duration.ZERO : storing);
     }
 
     /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
@@ -549,6 +562,12 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
+    public void close(Duration most) {
+        storing = most;
+        close();
+    }
+
+    @Override
     public void close() {
         closing = true;
         longPrompts.close();
@@ -557,7 +576,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         engine.interrupt();
         boolean interrupted = false;
         try {
-            engine.join(Duration.ofSeconds(10));
+            engine.join(END.plus(storing));
         } catch (InterruptedException _) {
             interrupted = true;
         }

@@ -154,6 +154,9 @@ public final class SettingsTable {
             0,
             "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
 
+    public static final Setting<String> PREFIX_CACHE_DIR = Setting.text(
+            "PREFIX_CACHE_DIR", "", "folder that keeps cached prefixes when the worker stops (default: none)");
+
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
@@ -296,6 +299,7 @@ public final class SettingsTable {
                             DETERMINISTIC,
                             PREFIX_SHARING,
                             PREFIX_CACHE_BYTES,
+                            PREFIX_CACHE_DIR,
                             TOOL_FORMAT)),
             new Section(
                     "Engine",

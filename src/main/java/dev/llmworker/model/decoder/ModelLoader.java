@@ -10,6 +10,7 @@ import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.loading.WeightLoader;
@@ -56,12 +57,14 @@ record ModelLoader(
     /// @param states as [ModelConfig#states]
     /// @param prompts as [Decoder#prompts()]
     /// @param cache format of keys and values
+    /// @param copiesFormat as [SlotCopies#format()]
     /// @param copiesBytes that copies of slots may take in main memory; 0 if there are none
     record Loaded(
             DecoderDescription description,
             List<LayerState> states,
             PromptSizes prompts,
             Precision cache,
+            String copiesFormat,
             long copiesBytes) {}
 
     ModelLoader(
@@ -104,7 +107,23 @@ record ModelLoader(
                 config.states(plan.contextLength()),
                 prompts(plan.contextLength()),
                 cache,
+                copiesFormat(config.states(plan.contextLength()), weights, cache, plan.contextLength()),
                 copiesBytes(plan));
+    }
+
+    /// The context is part of it, because some models turn positions otherwise in longer ones. Kernels of another build
+    /// may round otherwise.
+    private String copiesFormat(List<LayerState> states, Precision weights, Precision cache, int contextLength) {
+        return String.join(
+                "\0",
+                program.sourceSha256(),
+                NativeLibrary.sha256(),
+                String.valueOf(device.isGpu()),
+                weights.name(),
+                cache.name(),
+                String.valueOf(options.deterministic()),
+                String.valueOf(contextLength),
+                states.toString());
     }
 
     /// What copies of slots may take. On a GPU there are none yet.

@@ -7,18 +7,30 @@ import java.util.List;
 
 /// Copies of a program's slots.
 ///
+/// @param format as [SlotCopies#format()]
 /// @param mostBytes as [SlotCopies#mostBytes()]
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
-record ProgramCopies(DecoderProgram program, SlotStates slots, long mostBytes, long bytesPerPosition, long stateBytes)
+record ProgramCopies(
+        DecoderProgram program,
+        SlotStates slots,
+        String format,
+        long mostBytes,
+        long bytesPerPosition,
+        long stateBytes)
         implements SlotCopies {
     /// @param cache format of keys and values
     static ProgramCopies of(
-            DecoderProgram program, SlotStates slots, List<LayerState> layers, Precision cache, long mostBytes) {
+            DecoderProgram program,
+            SlotStates slots,
+            List<LayerState> layers,
+            Precision cache,
+            String format,
+            long mostBytes) {
         var perPosition =
                 layers.stream().mapToLong(layer -> layer.perPosition(cache)).sum();
         var fixed = layers.stream().mapToLong(layer -> layer.fixed(cache)).sum();
-        return new ProgramCopies(program, slots, mostBytes, perPosition, fixed / LayerState.COPIES);
+        return new ProgramCopies(program, slots, format, mostBytes, perPosition, fixed / LayerState.COPIES);
     }
 
     @Override
