@@ -489,25 +489,28 @@ final class EvictedPrefixes implements AutoCloseable {
             return;
         }
         var now = Instant.now();
-        int written = 0, found = 0;
+        int written = 0, stored = 0;
         long bytes = 0;
         for (var copy : List.copyOf(all).reversed()) {
             if (!copy.isWhollyStored) {
                 if (clock.getAsLong() >= deadlineNanos || !write(copy, folder, layout, deadlineNanos)) {
                     break;
                 }
-                written++;
-                bytes += copy.countedBytes;
+                if (copy.isWhollyStored) {
+                    written++;
+                    bytes += copy.countedBytes;
+                }
             }
             if (copy.file != null) {
-                folder.used(copy.file, now.minusMillis(found++));
+                folder.used(copy.file, now.minusMillis(stored++));
             }
         }
         LOG.info(
-                "{} has {} of {} cached prefixes: {} MB were written now",
+                "{} has {} of {} cached prefixes; {} were written now, with {} MB",
                 folder,
-                found,
-                Math.max(found, all.size()),
+                stored,
+                all.size(),
+                written,
                 bytes / 1_000_000);
     }
 
