@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /// A hash of all that a model's files hold: weights, metadata and tokenizer. Two models never have the same one.
 final class ModelFingerprint {
@@ -34,7 +35,7 @@ final class ModelFingerprint {
         if (model.fromHub()) {
             var folder = Files.isDirectory(model.file())
                     ? model.file()
-                    : model.file().toAbsolutePath().getParent();
+                    : Objects.requireNonNull(model.file().toAbsolutePath().getParent());
             try (var others = Files.newDirectoryStream(folder, OTHER_FILES)) {
                 others.forEach(files::add);
             }

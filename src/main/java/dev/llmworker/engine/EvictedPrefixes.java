@@ -13,6 +13,7 @@ import dev.llmworker.model.decoder.SlotCopies.State;
 import dev.llmworker.stats.EngineStats;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.ClosedByInterruptException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -170,6 +171,8 @@ final class EvictedPrefixes implements AutoCloseable {
                 return end < length || state != null;
             } catch (OutOfMemoryException e) {
                 LOG.warn("the rest of a cached prefix is not copied back: {}", e.getMessage());
+            } catch (ClosedByInterruptException e) {
+                LOG.debug("the engine is stopping", e);
             } catch (IOException e) {
                 LOG.warn(
                         "the rest of a cached prefix is not copied back, and {} is deleted: {}",

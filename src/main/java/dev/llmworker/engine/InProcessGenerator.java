@@ -31,6 +31,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -74,6 +75,8 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
     private volatile boolean closing;
+    /// 0 once `close` has interrupted the engine.
+    private final CountDownLatch interrupted = new CountDownLatch(1);
     /// How long cached prefixes may be written when it closes.
     private volatile Duration storing = Duration.ZERO;
 
@@ -519,9 +522,22 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        // An interrupt that came late would close the files.
-        var _ = Thread.interrupted();
+        if (closing) {
+            awaitInterrupt();
+        }
         work.endAll(reason, reason == FinishReason.ERROR ? Duration.ZERO : storing);
+    }
+
+    /// The interrupt that wakes the engine would close the files of cached prefixes if it came while they are written.
+    private void awaitInterrupt() {
+        while (interrupted.getCount() > 0) {
+            try {
+                interrupted.await();
+            } catch (InterruptedException _) {
+                // That is the one.
+            }
+        }
+        var _ = Thread.interrupted();
     }
 
     /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
@@ -574,13 +590,14 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         conversations.close();
         formats.close();
         engine.interrupt();
-        boolean interrupted = false;
+        interrupted.countDown();
+        boolean wasInterrupted = false;
         try {
             engine.join(END.plus(storing));
         } catch (InterruptedException _) {
-            interrupted = true;
+            wasInterrupted = true;
         }
-        if (interrupted) {
+        if (wasInterrupted) {
             Thread.currentThread().interrupt();
         }
     }
