@@ -142,8 +142,12 @@ class EvictedPrefixesTest {
     }
 
     private void runOthers(int count) {
+        runOthers(count, 64);
+    }
+
+    private void runOthers(int count, int tokens) {
         for (int i = 0; i < count; i++) {
-            reusedOf(ids(64));
+            reusedOf(ids(tokens));
         }
     }
 
@@ -175,8 +179,10 @@ class EvictedPrefixesTest {
         scheduler = scheduler(AMPLE);
         var prompt = ids(600);
         reusedOf(prompt);
-        runOthers(10);
+        // Of shorter ones no chunk is whole, so that they need no slot afterwards.
+        runOthers(10, 200);
         assertEquals(decoder.sizes.cutBefore(599), reusedOf(prompt));
+        assertEquals(1, PrefixFigures.restored(stats));
     }
 
     @Test
@@ -522,7 +528,7 @@ class EvictedPrefixesTest {
         scheduler = scheduler(AMPLE);
         var prompt = ids(600);
         reusedOf(prompt);
-        runOthers(10);
+        runOthers(10, 200);
         int prefilled = decoder.promptTokens;
         var sequence = submit(prompt, ANSWER, "");
         while (sequence.prefilled() < 192) {
