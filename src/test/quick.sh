@@ -78,6 +78,6 @@ fi
 # As Maven starts the tests.
 arguments=$(sed -n 's:.*<jvm.arguments>\(.*\)</jvm.arguments>.*:\1:p' pom.xml)
 # shellcheck disable=SC2086 # several words
-exec "$java_home/bin/java" $arguments -DOPT_OUT_TRACKING=true -Dbasedir="$PWD" \
+exec "$java_home/bin/java" $arguments -XX:TieredStopAtLevel=1 -DOPT_OUT_TRACKING=true -Dbasedir="$PWD" \
     -cp "$OUT/test-classes:$OUT/classes:src/test/resources:src/main/resources:target/classes:$libraries" \
     dev.llmworker.testing.NamedTests $OUT/test-classes "$@"

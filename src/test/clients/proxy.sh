@@ -5,15 +5,9 @@
 # usage: src/test/clients/proxy.sh
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-python=${PYTHON:-python3}
-folder=$(mktemp -d)
-# Both sockets are open at once, so that the ports differ.
-read -r port proxy < <("$python" -c '
-import socket
-a, b = socket.socket(), socket.socket()
-for s in (a, b):
-    s.bind(("127.0.0.1", 0))
-print(a.getsockname()[1], b.getsockname()[1])')
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
+read -r port proxy < <(free_ports 2)
 cat >"$folder/nginx.conf" <<CONF
 daemon off;
 pid $folder/nginx.pid;
@@ -38,27 +32,11 @@ http {
 }
 CONF
 
-ENGINE=mock PORT=$port HOST=127.0.0.1 ./worker >"$folder/worker.log" 2>&1 &
-worker=$!
-nginx -c "$folder/nginx.conf" -e "$folder/error.log" &
-nginx=$!
-# shellcheck disable=SC2329 # called by the trap
-stop() {
-    kill "$nginx" "$worker" 2>/dev/null || true
-    wait "$nginx" "$worker" 2>/dev/null || true
-    rm -rf "$folder"
-}
-trap stop EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    cat "$folder/error.log" "$folder/worker.log" >&2
-    exit 1
-}
-
-"$python" src/test/clients/wait_for_worker.py "http://127.0.0.1:$proxy" || fail "no worker behind nginx"
+start_worker worker "$port" ENGINE=mock
+start nginx nginx -c "$folder/nginx.conf" -e "$folder/error.log"
+answers "$proxy"
 for base in "http://127.0.0.1:$port" "http://127.0.0.1:$proxy"; do
-    "$python" src/test/clients/proxied_client.py "$base" || fail "streams from $base"
+    "$python" $here/proxied_client.py "$base" || fail "streams from $base"
 done
 if grep -q ERROR "$folder/worker.log"; then
     fail "the worker logged an error"

@@ -6,11 +6,10 @@
 # usage: src/test/clients/responses.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=src/test/clients
-PORT=${1:-28087}
-# shellcheck source=src/test/clients/both_workers.sh
-. "$here/both_workers.sh"
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
+start_both_workers "${1:-28087}"
 "$python" $here/responses_client.py "$real" "$scripted" || fail "OpenAI's client for Python"
 node $here/responses.mjs "$real" "$scripted" || fail "OpenAI's client for JavaScript"
-mvn -q -B -ntp -f $here/openai-java/pom.xml dependency:build-classpath "-Dmdep.outputFile=$logs/classpath" >/dev/null
-"$java" -cp "$(cat "$logs/classpath")" $here/openai-java/Responses.java "$scripted" 2>/dev/null || fail "OpenAI's client for Java"
+mvn -q -B -ntp -f $here/openai-java/pom.xml dependency:build-classpath "-Dmdep.outputFile=$folder/classpath" >/dev/null
+"$java" -cp "$(cat "$folder/classpath")" $here/openai-java/Responses.java "$scripted" 2>/dev/null || fail "OpenAI's client for Java"

@@ -4,30 +4,15 @@ usage: route_tools.py BASE_URL SCRIPTED_URL ORDERS_PORT   a worker with a real m
 port at which this program serves orders
 """
 
-import http.server
 import json
 import sys
-import threading
 
 import openai
 
+import orders
+
 real, scripted = (openai.OpenAI(base_url=url, api_key="unused", max_retries=0, timeout=120) for url in sys.argv[1:3])
 MODEL = real.models.list().data[0].id
-asked = []
-
-
-class Orders(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        asked.append(self.path)
-        body = json.dumps({"order": self.path, "at": "Trieste"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 def check(holds, what):
@@ -75,13 +60,11 @@ def scripted_call(tag, tool, arguments):
     return json.loads(said.removeprefix("The tool says: "))
 
 
-threading.Thread(
-    target=http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[3])), Orders).serve_forever, daemon=True
-).start()
+orders.serve(int(sys.argv[3]))
 
 forced("customers", "findCustomer", "Where does Ann Lee live?")
 forced("orders", "findOrder", "Where is order 7?")
-check(asked and asked[0].removeprefix("/orders/").lstrip("-").isdigit(), f"the HTTP service was asked {asked}")
+check(orders.asked and orders.asked[0].removeprefix("/orders/").lstrip("-").isdigit(), f"the HTTP service was asked {orders.asked}")
 
 rows = scripted_call("customers", "findCustomer", {"name": "ann lee"})
 check(rows == [{"name": "Ann Lee", "city": "Ljubljana", "orders": 3}], f"rows: {rows}")

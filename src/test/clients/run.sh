@@ -5,27 +5,11 @@
 # usage: src/test/clients/run.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=src/test/clients
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
 port=${1:-28081}
-python=${PYTHON:-python3}
-log=$(mktemp)
-PORT=$port HOST=127.0.0.1 ./worker >"$log" 2>&1 &
-worker=$!
-# shellcheck disable=SC2329 # called by the trap
-stop() {
-    kill "$worker" 2>/dev/null || true
-    wait "$worker" 2>/dev/null || true
-    rm -f "$log"
-}
-trap stop EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    cat "$log" >&2
-    exit 1
-}
-
-"$python" $here/wait_for_worker.py "http://localhost:$port" || fail "wait_for_worker"
+start_worker worker "$port"
+answers "$port"
 
 ping=$(curl -sS -X GET "http://localhost:$port/ping" -H "Authorization: Bearer RUNPOD_API_KEY")
 [ "$ping" = '{"status":"healthy"}' ] || fail "ping answered $ping"
@@ -45,5 +29,5 @@ stats=$(curl -sS -X GET "http://localhost:$port/stats" -H "Authorization: Bearer
 "$python" $here/wscat_session.py "ws://localhost:$port/ws" || fail "wscat"
 "$python" $here/test_ws.py "ws://localhost:$port/ws?token=EPHEMERAL" || fail "websockets"
 "$python" $here/openai_client.py "http://localhost:$port/v1" || fail "OpenAI's client"
-grep -q EPHEMERAL "$log" && fail "the token is in the log"
+grep -q EPHEMERAL "$folder/worker.log" && fail "the token is in the log"
 echo "the seed's clients and OpenAI's work unchanged"

@@ -6,15 +6,14 @@
 # usage: src/test/clients/tools.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-here=src/test/clients
-PORT=${1:-28083}
-# shellcheck source=src/test/clients/both_workers.sh
-. "$here/both_workers.sh"
+# shellcheck source=src/test/clients/servers.sh
+. src/test/clients/servers.sh
+start_both_workers "${1:-28083}"
 real=$real/v1
 scripted=$scripted/v1
 "$python" $here/openai_tools.py "$real" "$scripted" || fail "OpenAI's client for Python"
 "$python" $here/langchain_agent.py "$scripted" || fail "LangChain"
 node $here/tools.mjs "$real" "$scripted" || fail "OpenAI's client for JavaScript, or the AI SDK"
-mvn -q -B -ntp -f $here/langchain4j/pom.xml dependency:build-classpath "-Dmdep.outputFile=$logs/classpath" >/dev/null
-"$java" -cp "$(cat "$logs/classpath")" $here/langchain4j/AiService.java "$real" "$scripted" 2>/dev/null || fail "LangChain4j"
+mvn -q -B -ntp -f $here/langchain4j/pom.xml dependency:build-classpath "-Dmdep.outputFile=$folder/classpath" >/dev/null
+"$java" -cp "$(cat "$folder/classpath")" $here/langchain4j/AiService.java "$real" "$scripted" 2>/dev/null || fail "LangChain4j"
 "$python" $here/random_schemas.py "$real" 300 || fail "random schemas"

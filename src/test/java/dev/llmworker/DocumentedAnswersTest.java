@@ -8,24 +8,36 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Curl;
+import dev.llmworker.testing.LoopbackServer;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import io.vertx.core.Vertx;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -37,7 +49,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The answers that README.md and docs/ show come from the starter model. The commands are read out of the pages and
-/// run: `$ curl localhost:8080/…` and `$ wscat --connect ws://localhost:8080/…`, each with the lines that follow it.
+/// run: `$ curl … localhost:8080/…` and `$ wscat --connect ws://localhost:8080/…`, each with the lines that follow it.
 ///
 /// With native kernels they come word for word, if they ask for temperature 0. Elsewhere rounding differs, and only
 /// the form of the answers is compared.
@@ -45,10 +57,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(180)
 class DocumentedAnswersTest {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Pattern CURL = Pattern.compile("curl localhost:8080(?<path>/\\S*) -d '(?<body>[^']*)'");
     private static final Pattern WSCAT = Pattern.compile("wscat --connect ws://localhost:8080(?<path>/\\S*)");
     private static final Pattern COPY = Pattern.compile("cp routes/examples/(\\w+)\\.camel\\.yaml routes/");
     private static final String PROMPT = "$ ";
+    private static final String MCP = "/mcp";
     private static final Set<String> OF_OTHER_TASKS = Set.of("/v1/embeddings", "/v1/rerank");
 
     private final Vertx vertx = Vertx.vertx();
@@ -121,17 +133,142 @@ class DocumentedAnswersTest {
 
     @Test
     void whatCurlIsShownToAnswerComes() throws Exception {
-        var tried = 0;
+        var tried = runAll(worker, path -> !OF_OTHER_TASKS.contains(path) && !path.equals(MCP));
+        assertTrue(tried >= 20, tried + " commands were found");
+    }
+
+    @Test
+    void whatCurlIsShownToAnswerByMcpComes(@TempDir Path folder) throws Exception {
+        try (var shop = new LoopbackServer();
+                var tools = new RunningWorker(
+                        new MockGenerator(),
+                        Map.of(
+                                "ROUTES",
+                                RouteFolder.in(folder, "orders").path().toString(),
+                                "MCP_TOOLS",
+                                "orders",
+                                "ORDERS_URL",
+                                shop.address("/orders").toString()))) {
+            shop.on("/orders/7", exchange -> {
+                var order = "{\"number\": 7, \"at\": \"Trieste\"}\n".getBytes(StandardCharsets.UTF_8);
+                exchange.sendResponseHeaders(200, order.length);
+                exchange.getResponseBody().write(order);
+                exchange.close();
+            });
+            assertEquals(3, runAll(tools, MCP::equals));
+        }
+    }
+
+    /// Each endpoint of README's table is called by a command whose answer is shown.
+    @Test
+    void eachEndpointOfTheReadmeHasAnExample() throws Exception {
+        var table = Files.readString(Path.of("README.md"));
+        table = table.substring(table.indexOf("| Who calls | Endpoints |"));
+        var endpoints = Pattern.compile("`(/[a-z][^`]*)`")
+                .matcher(table.substring(0, table.indexOf("\n\n")))
+                .results()
+                .map(found -> found.group(1))
+                .toList();
+        assertTrue(endpoints.size() >= 17, endpoints.toString());
+        var shown = new HashSet<String>();
         for (var sample : samples()) {
-            var curl = CURL.matcher(sample.command());
-            if (curl.matches() && !OF_OTHER_TASKS.contains(curl.group("path"))) {
-                var response = worker.post(curl.group("path"), curl.group("body"));
-                assertEquals(200, response.statusCode(), sample + " " + response.body());
-                assertAnswer(sample, String.join("\n", sample.shown()), response.body(), curl.group("body"));
-                tried++;
+            Curl.parse(sample.command()).ifPresent(curl -> shown.add(curl.path()));
+            var wscat = WSCAT.matcher(sample.command());
+            if (wscat.matches()) {
+                shown.add(wscat.group("path"));
             }
         }
-        assertTrue(tried >= 2, tried + " commands were found");
+        for (var endpoint : endpoints) {
+            var path = Pattern.compile(endpoint.replaceAll("\\{\\w+}", "[^/]+"));
+            assertTrue(shown.stream().anyMatch(one -> path.matcher(one).matches()), endpoint);
+        }
+    }
+
+    /// Runs the commands of a block one after the other. An id that a page shows stands for the one that came, in what
+    /// follows.
+    ///
+    /// @return how many had an answer
+    private int runAll(RunningWorker called, Predicate<String> wanted) throws Exception {
+        var tried = 0;
+        var ids = new HashMap<String, String>();
+        var inBackground = new ArrayList<InputStream>();
+        try {
+            for (var sample : samples()) {
+                var command = sample.command();
+                for (var id : ids.entrySet()) {
+                    command = command.replace(id.getKey(), id.getValue());
+                }
+                var curl = Curl.parse(command);
+                if (curl.isPresent() && wanted.test(curl.get().path())) {
+                    tried += run(called, curl.get(), sample, ids, inBackground);
+                }
+            }
+        } finally {
+            for (var stream : inBackground) {
+                stream.close();
+            }
+        }
+        return tried;
+    }
+
+    private int run(
+            RunningWorker called, Curl curl, Sample sample, Map<String, String> ids, List<InputStream> inBackground)
+            throws Exception {
+        var shown = String.join("\n", sample.shown());
+        if (curl.isInBackground() && shown.isEmpty()) {
+            var accepted = called.stats.requests();
+            RunningWorker.HTTP.sendAsync(curl.request(called), BodyHandlers.discarding());
+            Await.until("it is accepted", () -> called.stats.requests() > accepted);
+            return 0;
+        }
+        if (curl.isInBackground()) {
+            var stream = RunningWorker.HTTP
+                    .send(curl.request(called), BodyHandlers.ofInputStream())
+                    .body();
+            inBackground.add(stream);
+            var reader = new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
+            for (var line : sample.shown()) {
+                assertLine(sample, line, Objects.requireNonNull(reader.readLine()), ids);
+            }
+            return 1;
+        }
+        var response = RunningWorker.HTTP.send(curl.request(called), BodyHandlers.ofString());
+        var isError = shown.startsWith("{\"error\"");
+        assertEquals(isError, response.statusCode() >= 400, sample + " " + response.body());
+        if (curl.shownLines() == null) {
+            assertAnswer(sample, shown, response.body(), curl.body());
+            learnIds(JSON.readTree(shown), JSON.readTree(response.body()), ids);
+        } else {
+            var lines = response.body().lines().filter(line -> line.startsWith(curl.shownLines()));
+            assertEquals(names(sample.shown().stream()), names(lines), sample.toString());
+        }
+        return 1;
+    }
+
+    private static void assertLine(Sample sample, String shown, String came, Map<String, String> ids)
+            throws IOException {
+        var data = "data: ";
+        if (!shown.startsWith(data)) {
+            assertEquals(shown, came, sample.toString());
+            return;
+        }
+        var expected = JSON.readTree(shown.substring(data.length()));
+        var found = JSON.readTree(came.substring(data.length()));
+        assertEquals(form(expected), form(found), sample.toString());
+        learnIds(expected, found, ids);
+    }
+
+    private static void learnIds(JsonNode shown, JsonNode came, Map<String, String> ids) {
+        var id = shown.path("id").asText();
+        if (id.startsWith("resp_")) {
+            ids.put(id, came.path("id").asText());
+        }
+        shown.properties().forEach(member -> learnIds(member.getValue(), came.path(member.getKey()), ids));
+    }
+
+    /// What stands before the numbers.
+    private static List<String> names(Stream<String> lines) {
+        return lines.map(line -> line.substring(0, line.lastIndexOf(' '))).toList();
     }
 
     @Test
@@ -168,9 +305,9 @@ class DocumentedAnswersTest {
                 var other = RunningWorker.with(vectors)) {
             Await.until("the model is loaded", () -> !(vectors.readiness() instanceof Readiness.Loading));
             for (var sample : samples()) {
-                var curl = CURL.matcher(sample.command());
-                if (curl.matches() && curl.group("path").equals(path)) {
-                    var response = other.post(path, curl.group("body"));
+                var curl = Curl.parse(sample.command());
+                if (curl.isPresent() && curl.get().path().equals(path)) {
+                    var response = RunningWorker.HTTP.send(curl.get().request(other), BodyHandlers.ofString());
                     assertEquals(200, response.statusCode(), sample + " " + response.body());
                     var shown = JSON.readTree(String.join("\n", sample.shown()));
                     assertClose(shown, JSON.readTree(response.body()), sample.toString());
@@ -202,7 +339,7 @@ class DocumentedAnswersTest {
         for (var sample : samples()) {
             if (sample.command().contains("localhost:8080") && !sample.shown().isEmpty()) {
                 assertTrue(
-                        CURL.matcher(sample.command()).matches()
+                        Curl.parse(sample.command()).isPresent()
                                 || WSCAT.matcher(sample.command()).matches(),
                         sample + " is a command that this test cannot run");
             }

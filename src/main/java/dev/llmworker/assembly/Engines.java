@@ -5,7 +5,7 @@ import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.engine.LoadListener;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.remote.RemoteGenerator;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;

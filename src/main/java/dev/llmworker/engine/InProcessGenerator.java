@@ -320,14 +320,14 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
-    public Answer<VectorEvent> vectors(List<int[]> texts) {
+    public Answer<VectorEvent> vectors(List<int[]> texts, Share share) {
         var current = ready();
         var batches = batches(current);
-        var request = new TextRequest(texts, limits.timeout().toNanos(), clock, _ -> throughput.ended());
+        var request = new TextRequest(texts, share, limits.timeout().toNanos(), clock, _ -> throughput.ended());
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!batches.offer(request)) {
-                throw refusal(batches, current);
+                throw refusal(batches, share, current);
             }
             present.keep();
             return request;
@@ -335,11 +335,11 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
-    public void checkAccepts() {
+    public void checkAccepts(Share share) {
         var current = ready();
         var batches = batches(current);
-        if (!batches.hasRoom()) {
-            throw refusal(batches, current);
+        if (!batches.hasRoom(share)) {
+            throw refusal(batches, share, current);
         }
     }
 
@@ -347,8 +347,11 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         return Objects.requireNonNull(current.texts, "the model makes no vectors");
     }
 
-    private RefusedException refusal(TextBatches batches, Loaded current) {
-        return refusal(batches.isShut(), batches.waiting(), limits.queueLimit(slots(current)));
+    private RefusedException refusal(TextBatches batches, Share share, Loaded current) {
+        var limit = limits.queueLimit(slots(current));
+        return batches.isShareUsedUp(share)
+                ? shareUsedUp(batches.waiting(), limit)
+                : refusal(batches.isShut(), batches.waiting(), limit);
     }
 
     private static int slots(Loaded current) {
@@ -387,17 +390,20 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     private RefusedException refusal(WaitingQueue waiting, Share share) {
-        if (!waiting.isShut() && waiting.isShareUsedUp(share)) {
-            var seconds = retrySeconds(waiting.size());
-            return new RefusedException(
-                    RefusedException.Reason.LIMITED,
-                    "share_used_up",
-                    Count.of(waiting.limit(), "request") + (waiting.limit() == 1 ? " is" : " are")
-                            + " already waiting, which is the limit, and this API key has its share of them; try again in "
-                            + seconds + " s",
-                    seconds);
-        }
-        return refusal(waiting.isShut(), waiting.size(), waiting.limit());
+        return !waiting.isShut() && waiting.isShareUsedUp(share)
+                ? shareUsedUp(waiting.size(), waiting.limit())
+                : refusal(waiting.isShut(), waiting.size(), waiting.limit());
+    }
+
+    private RefusedException shareUsedUp(int waiting, int limit) {
+        var seconds = retrySeconds(waiting);
+        return new RefusedException(
+                RefusedException.Reason.LIMITED,
+                "share_used_up",
+                Count.of(limit, "request") + (limit == 1 ? " is" : " are")
+                        + " already waiting, which is the limit, and this API key has its share of them; try again in "
+                        + seconds + " s",
+                seconds);
     }
 
     private int retrySeconds(int waiting) {

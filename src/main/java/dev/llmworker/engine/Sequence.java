@@ -2,6 +2,7 @@ package dev.llmworker.engine;
 
 import dev.llmworker.constraint.ConstraintException;
 import dev.llmworker.constraint.ConstraintState;
+import dev.llmworker.engine.queue.Job;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
@@ -10,6 +11,7 @@ import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
+import dev.llmworker.generation.memory.EventReader;
 import dev.llmworker.generation.memory.HeldEvents;
 import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.sampling.Logprobs;
@@ -21,7 +23,6 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +32,7 @@ import org.slf4j.LoggerFactory;
 /// A request being decoded: its prompt, its cached part, and what has been generated.
 ///
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
-final class Sequence implements Generation {
+final class Sequence implements Generation, Job {
     /// Is called when a sequence has ended, by the thread that ended it.
     @FunctionalInterface
     interface FinishListener {
@@ -370,13 +371,15 @@ final class Sequence implements Generation {
 
     // --- called by any thread
 
-    Share share() {
+    @Override
+    public Share share() {
         return share;
     }
 
     /// How many tokens the engine works on for it, as far as is known by now: those of its prompt that are not cached,
     /// and the generated ones. A generated token counts twice, because it takes a step.
-    long work() {
+    @Override
+    public long work() {
         return (long) promptLength - reused + 2L * generated;
     }
 
@@ -418,34 +421,9 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new Iterator<>() {
-            private boolean ended;
-
-            @Override
-            public boolean hasNext() {
-                return !ended;
-            }
-
-            @Override
-            public GenerationEvent next() {
-                if (ended) {
-                    throw new NoSuchElementException("the generation has finished");
-                }
-                var event = take();
-                ended = event instanceof GenerationEvent.Finished;
-                return event;
-            }
-        };
-    }
-
-    /// Waits for the next event. An interrupt closes the generation.
-    private GenerationEvent take() {
-        try {
-            return events.take();
-        } catch (InterruptedException _) {
-            close();
-            Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        }
+        return new EventReader<>(
+                events,
+                this::close,
+                () -> new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated));
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.queue.FairQueue;
 import dev.llmworker.generation.Share;
 import java.time.Duration;
 import java.util.List;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread; only the engine thread takes and waits.
 final class WaitingQueue {
-    private final FairQueue sequences = new FairQueue();
+    private final FairQueue<Sequence> sequences = new FairQueue<>();
     private final int limit;
     private int freeSlots;
     private boolean shut;
@@ -70,7 +71,7 @@ final class WaitingQueue {
 
     /// Takes out the sequences whose deadline has passed.
     synchronized List<Sequence> removeExpired(long nowNanos) {
-        return sequences.removeExpired(nowNanos);
+        return sequences.removeAll(sequence -> sequence.isExpired(nowNanos));
     }
 
     /// Waits until a sequence waits or the queue is shut.

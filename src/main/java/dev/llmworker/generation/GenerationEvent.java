@@ -79,6 +79,11 @@ public sealed interface GenerationEvent extends HeldEvent {
             this(reason, promptTokens, completionTokens, failure, isFault, reasoningTokens, parts, null);
         }
 
+        @Override
+        public boolean isLast() {
+            return true;
+        }
+
         /// The same end, for another reason.
         public Finished as(FinishReason other) {
             return new Finished(

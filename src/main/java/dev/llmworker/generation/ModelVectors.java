@@ -13,8 +13,9 @@ public interface ModelVectors {
 
     /// Whether [#vectors] would accept texts now, so that none are encoded in vain.
     ///
+    /// @param share whose they are
     /// @throws RefusedException as [#vectors] would
-    void checkAccepts();
+    void checkAccepts(Share share);
 
     /// Values of a vector.
     int dimensions();
@@ -50,6 +51,7 @@ public interface ModelVectors {
 
     /// Accepts texts, each of 1 to [#longestText] tokens, and starts to work on them. The caller must close the answer.
     ///
+    /// @param share whose they are
     /// @throws RefusedException if the request cannot be served, now or ever
-    Answer<VectorEvent> vectors(List<int[]> texts);
+    Answer<VectorEvent> vectors(List<int[]> texts, Share share);
 }

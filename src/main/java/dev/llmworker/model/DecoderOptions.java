@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.Precision;
 /// How to load a model.
 ///
 /// @param weights format of the weights
@@ -12,6 +13,7 @@ package dev.llmworker.model;
 ///     then a little slower in large batches
 /// @param kernels which code the layers run in
 /// @param copiesBytes the most bytes of main memory for copies of slots; 0 makes none
+
 public record DecoderOptions(
         Precision weights,
         Precision cache,

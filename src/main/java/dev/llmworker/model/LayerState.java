@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.Precision;
+
 /// What a layer keeps of a sequence in a slot.
 public sealed interface LayerState {
     /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at

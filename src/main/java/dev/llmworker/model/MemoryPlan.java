@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.stats.Count;
 import java.util.Locale;
 import java.util.Map;

@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.Precision;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;

@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import ai.djl.util.Utils;
+import dev.llmworker.model.device.CpuFeatures;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;

@@ -1,5 +1,4 @@
-/// Describes a language model and its device: the model's configuration, number formats, devices and the memory
-/// plan.
+/// Describes a language model: its configuration, its layers, their kernels, and the memory plan.
 @NullMarked
 package dev.llmworker.model;
 

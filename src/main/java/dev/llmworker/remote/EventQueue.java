@@ -87,7 +87,7 @@ final class EventQueue<E extends HeldEvent> implements Iterator<E> {
             throw new NoSuchElementException("the generation has finished");
         }
         var event = take();
-        ended = event instanceof GenerationEvent.Finished;
+        ended = event.isLast();
         waiting.addAndGet(-weight(event));
         resumeWhereFew();
         return event;

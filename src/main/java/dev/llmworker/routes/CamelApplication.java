@@ -1,6 +1,7 @@
 package dev.llmworker.routes;
 
 import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.serving.camel.BeforeStop;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
@@ -72,6 +73,7 @@ public final class CamelApplication extends Main {
             public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) throws Exception {
                 var folder = Path.of(settings.get(SettingsTable.ROUTES));
                 var files = new RouteFiles((WorkerContext) context, folder);
+                context.getManagementStrategy().addEventNotifier(new BeforeStop(files::stop));
                 files.loadAll();
                 context.getRegistry().bind("routeFiles", files);
                 if (settings.get(SettingsTable.ROUTES_RELOAD)) {

@@ -35,6 +35,7 @@ public final class RouteFiles {
     private final Map<Path, Served> served = new TreeMap<>();
     private final Map<Path, String> problems = new TreeMap<>();
     private Set<String> passedOver = Set.of();
+    private boolean stopped;
 
     /// A file that is being served.
     private record Served(String text, ParsedRoutes routes) {}
@@ -165,6 +166,9 @@ public final class RouteFiles {
 
     /// Serves these texts, and nothing of files that are deleted.
     synchronized void apply(Map<Path, String> changed) {
+        if (stopped) {
+            return;
+        }
         for (var file : List.copyOf(served.keySet())) {
             if (Files.notExists(file)) {
                 forget(file);
@@ -180,6 +184,11 @@ public final class RouteFiles {
             }
         });
         reportPassedOver();
+    }
+
+    /// Waits for a reload that is under way, and allows no other. Camel cannot stop while routes change.
+    synchronized void stop() {
+        stopped = true;
     }
 
     private void reload(Path file, String text) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Task;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.hub.StarterModelFile;
@@ -86,7 +87,7 @@ class ServedTaskTest {
 
     private static float[][] vectors(ModelVectors model, List<int[]> texts) {
         var found = new float[texts.size()][];
-        try (var answer = model.vectors(texts)) {
+        try (var answer = model.vectors(texts, Share.NONE)) {
             for (var event : answer) {
                 switch (event) {
                     case VectorEvent.Vector(var index, var values) -> found[index] = values;

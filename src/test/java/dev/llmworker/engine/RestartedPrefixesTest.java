@@ -13,7 +13,7 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.Task;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.model.decoder.GoldenModel;
 import dev.llmworker.model.decoder.MachineNeeds;
 import dev.llmworker.model.decoder.TorchDecoder;

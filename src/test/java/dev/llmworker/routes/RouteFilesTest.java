@@ -144,6 +144,17 @@ class RouteFilesTest {
     }
 
     @Test
+    void nothingIsReloadedOnceTheWorkerStops() throws Exception {
+        var worker = worker();
+        var files = worker.routeFiles();
+        worker.close();
+        says("late", "late");
+        files.reload();
+        assertTrue(worker.context().getRoutes().isEmpty());
+        assertEquals(Map.of(), files.problems());
+    }
+
+    @Test
     void aFileThatAConfigurationBreaksIsNamedAndServedAsItWas() throws Exception {
         says("mine", "one");
         var errors = """

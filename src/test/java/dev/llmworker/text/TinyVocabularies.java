@@ -22,6 +22,9 @@ public final class TinyVocabularies {
 
     public final List<String> tokens = new ArrayList<>();
     final List<Integer> types = new ArrayList<>();
+    /// What the file says that its model is.
+    public String architecture = "llama";
+
     public final List<Float> scores = new ArrayList<>();
     final List<String> merges = new ArrayList<>();
     /// What else the file has; it may also replace what is written of the lists above.
@@ -147,7 +150,7 @@ public final class TinyVocabularies {
     }
 
     public Metadata metadata() throws IOException {
-        var file = new GgufFile().string("general.architecture", "llama");
+        var file = new GgufFile().string("general.architecture", architecture);
         var lists = new LinkedHashMap<String, Consumer<GgufFile>>();
         lists.put("tokenizer.ggml.tokens", f -> f.strings("tokenizer.ggml.tokens", tokens));
         lists.put("tokenizer.ggml.token_type", f -> f.integers("tokenizer.ggml.token_type", ints(types)));

@@ -1,6 +1,6 @@
 package dev.llmworker.engine.stored;
 
-import dev.llmworker.model.HostMemory;
+import dev.llmworker.model.device.HostMemory;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;

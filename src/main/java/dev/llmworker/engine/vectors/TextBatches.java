@@ -1,13 +1,15 @@
 package dev.llmworker.engine.vectors;
 
+import dev.llmworker.engine.queue.FairQueue;
+import dev.llmworker.engine.queue.Job;
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Share;
 import dev.llmworker.model.decoder.Encoder;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -20,7 +22,8 @@ import org.slf4j.LoggerFactory;
 /// The texts that wait for vectors and those that run. A step takes tokens of several texts, up to what the model
 /// takes at once.
 ///
-/// - Requests take turns: each gives one text at a time, so a request of a thousand texts does not hold up one of one.
+/// - The next text is of the owner which has had the fewest tokens for its weight, as [FairQueue] says. Requests of an
+///   owner take turns: each gives one text at a time, so a request of a thousand texts does not hold up one of one.
 /// - A text that is longer than a step runs in several, and keeps its slot in between. One such text runs at a time. It
 ///   takes half of each step, and what the shorter texts beside it leave. With one slot, others wait for its end.
 ///
@@ -33,31 +36,41 @@ public final class TextBatches implements Work {
     private final int limit;
     private final LongSupplier clock;
     private final EngineStats stats;
-    /// Requests with texts that have not begun, whose turn is next first. The lock of this object guards it.
-    private final ArrayDeque<TextRequest> turns = new ArrayDeque<>();
+    /// The next text of each request that has texts left. The lock of this object guards it.
+    private final FairQueue<Text> turns = new FairQueue<>();
 
     /// All requests that have not ended. A request that has begun counts until its end: with many texts it still waits.
     private final List<TextRequest> present = new ArrayList<>();
 
     private boolean shut;
     // Only the engine thread touches these.
-    private final List<Running> running = new ArrayList<>();
+    private final List<Text> running = new ArrayList<>();
     private final BitSet taken = new BitSet();
 
-    /// A text in its slot.
-    private static final class Running {
+    /// A text that waits, or that is in its slot.
+    private static final class Text implements Job {
         final TextRequest request;
         final int index;
-        final int slot;
         final int[] ids;
+        int slot = -1;
         int done;
         float @Nullable [] sum;
 
-        Running(TextRequest request, int index, int slot) {
+        /// The next text of a request.
+        Text(TextRequest request) {
             this.request = request;
-            this.index = index;
-            this.slot = slot;
+            index = request.begun();
             ids = request.text(index);
+        }
+
+        @Override
+        public Share share() {
+            return request.share();
+        }
+
+        @Override
+        public long work() {
+            return ids.length;
         }
 
         int left() {
@@ -119,24 +132,30 @@ public final class TextBatches implements Work {
 
     /// @return false if there are too many requests, or if it is shut
     public synchronized boolean offer(TextRequest request) {
-        if (!hasRoom()) {
+        if (!hasRoom(request.share())) {
             return false;
         }
         present.add(request);
-        turns.add(request);
+        turns.add(new Text(request));
         notifyAll();
         return true;
     }
 
-    /// Whether a request would be taken now.
-    public synchronized boolean hasRoom() {
+    /// Whether a request of this owner would be taken now. If others fill the queue, an owner still has its share of
+    /// it.
+    public synchronized boolean hasRoom(Share share) {
         present.removeIf(TextRequest::hasEnded);
-        return !shut && present.size() < limit + slots;
+        return !shut && (present.size() < limit + slots || turns.isBelowShare(share, limit));
+    }
+
+    /// Whether a request is refused because its owner has its share of the queue, which others need as well.
+    public synchronized boolean isShareUsedUp(Share share) {
+        return !shut && limit > 0 && turns.hasOthers(share);
     }
 
     /// How many requests wait for their first text to begin.
     public synchronized int waiting() {
-        return (int) turns.stream().filter(request -> !request.hasBegun()).count();
+        return (int) turns.jobs().filter(text -> !text.request.hasBegun()).count();
     }
 
     public synchronized boolean isShut() {
@@ -145,7 +164,7 @@ public final class TextBatches implements Work {
 
     @Override
     public synchronized boolean awaitWork() throws InterruptedException {
-        while (turns.isEmpty() && !shut) {
+        while (turns.size() == 0 && !shut) {
             wait();
         }
         return !shut;
@@ -154,7 +173,7 @@ public final class TextBatches implements Work {
     @Override
     public synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
         var end = System.nanoTime() + duration.toNanos();
-        while (turns.isEmpty() && !shut) {
+        while (turns.size() == 0 && !shut) {
             var millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
             if (millis <= 0) {
                 return true;
@@ -178,7 +197,7 @@ public final class TextBatches implements Work {
 
     private synchronized boolean hasMore() {
         present.removeIf(TextRequest::hasEnded);
-        return !running.isEmpty() || !turns.isEmpty();
+        return !running.isEmpty() || turns.size() > 0;
     }
 
     private void endClosedAndExpired() {
@@ -190,7 +209,7 @@ public final class TextBatches implements Work {
             }
         }
         synchronized (this) {
-            turns.removeIf(TextRequest::hasEnded);
+            turns.removeAll(text -> text.request.hasEnded());
         }
         running.removeIf(text -> text.request.hasEnded() && drop(text));
     }
@@ -200,13 +219,14 @@ public final class TextBatches implements Work {
     }
 
     /// A text leaves without its vector. What it has in its slot may not be finite, and would spoil later texts there.
-    private boolean drop(Running text) {
+    private boolean drop(Text text) {
         encoder.clearSlot(text.slot, text.ids.length);
         return leaves(text);
     }
 
-    private boolean leaves(Running text) {
+    private synchronized boolean leaves(Text text) {
         taken.clear(text.slot);
+        turns.ended(text);
         return true;
     }
 
@@ -215,40 +235,32 @@ public final class TextBatches implements Work {
     }
 
     /// How many tokens of a text the next step should have.
-    private int share(Running text) {
+    private int share(Text text) {
         return isLong(text.ids) ? Math.min(text.left(), Math.ceilDiv(encoder.stepTokens(), 2)) : text.left();
     }
 
-    /// Takes the request whose turn it is. Until a long text ends, requests with another one next keep their turns.
-    private @Nullable TextRequest pollTurn() {
+    /// Takes the text whose turn it is. Until a long text ends, other long ones keep their turns.
+    private synchronized @Nullable Text pollTurn() {
         var longRuns = running.stream().anyMatch(text -> text.left() > share(text));
-        for (var turn = turns.iterator(); turn.hasNext(); ) {
-            var request = turn.next();
-            if (!longRuns || !isLong(request.next())) {
-                turn.remove();
-                return request;
+        var next = turns.poll(text -> !longRuns || !isLong(text.ids));
+        if (next != null) {
+            next.request.begin();
+            if (next.request.hasTextLeft()) {
+                turns.addNext(new Text(next.request));
             }
         }
-        return null;
+        return next;
     }
 
     /// Takes as many texts as a step has room for.
     private void begin() {
         var tokens = running.stream().mapToLong(this::share).sum();
         while (running.size() < slots && tokens < encoder.stepTokens()) {
-            TextRequest request;
-            int index;
-            synchronized (this) {
-                request = pollTurn();
-                if (request == null) {
-                    return;
-                }
-                index = request.begin();
-                if (request.hasTextLeft()) {
-                    turns.add(request);
-                }
+            var text = pollTurn();
+            if (text == null) {
+                return;
             }
-            var text = new Running(request, index, taken.nextClearBit(0));
+            text.slot = taken.nextClearBit(0);
             taken.set(text.slot);
             running.add(text);
             tokens += share(text);
@@ -258,7 +270,7 @@ public final class TextBatches implements Work {
     private void run() {
         var tokens = shares();
         var parts = new ArrayList<PromptPart>();
-        var texts = new ArrayList<Running>();
+        var texts = new ArrayList<Text>();
         for (var i = 0; i < tokens.length; i++) {
             if (tokens[i] > 0) {
                 parts.add(running.get(i).next(tokens[i]));
@@ -268,7 +280,7 @@ public final class TextBatches implements Work {
         if (!parts.isEmpty()) {
             encode(texts, parts);
         }
-        give(running.stream().filter(Running::isRead).toList());
+        give(running.stream().filter(Text::isRead).toList());
     }
 
     /// How many tokens of each running text the next step has. A long text gets what the others leave.
@@ -290,7 +302,7 @@ public final class TextBatches implements Work {
         return tokens;
     }
 
-    private void encode(List<Running> texts, List<PromptPart> parts) {
+    private void encode(List<Text> texts, List<PromptPart> parts) {
         float[][] pooled;
         try {
             pooled = encoder.encode(parts);
@@ -308,7 +320,7 @@ public final class TextBatches implements Work {
     }
 
     /// Gives the vectors of texts that have run, whose slots are free then.
-    private void give(List<Running> texts) {
+    private void give(List<Text> texts) {
         if (texts.isEmpty()) {
             return;
         }
@@ -347,7 +359,7 @@ public final class TextBatches implements Work {
     /// those.
     ///
     /// @param ended texts of theirs: the newest, or all if the call cannot be repeated
-    private void shed(OutOfMemoryException e, List<Running> texts, List<Running> ended) {
+    private void shed(OutOfMemoryException e, List<Text> texts, List<Text> ended) {
         encoder.recover();
         LOG.error(
                 "memory ran out in a call of {}, so {} ended: {}",

@@ -3,13 +3,14 @@ package dev.llmworker.engine.vectors;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.generation.VectorEvent;
+import dev.llmworker.generation.memory.EventReader;
 import dev.llmworker.generation.memory.HeldEvents;
 import dev.llmworker.generation.memory.HeldMemory;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the engine thread takes texts and gives vectors. Its reader takes events. Any thread may close it.
 public final class TextRequest implements Answer<VectorEvent> {
     private final List<int[]> texts;
+    private final Share share;
     private final long submittedNanos;
     private final long deadlineNanos;
     private final LongSupplier clock;
@@ -32,10 +34,13 @@ public final class TextRequest implements Answer<VectorEvent> {
     private volatile boolean closed;
     private boolean finished;
 
+    /// @param share whose it is
     /// @param timeoutNanos from now to the deadline
     /// @param end is called when it has ended, by the thread that ended it
-    public TextRequest(List<int[]> texts, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
+    public TextRequest(
+            List<int[]> texts, Share share, long timeoutNanos, LongSupplier clock, Consumer<TextRequest> end) {
         this.texts = List.copyOf(texts);
+        this.share = share;
         this.clock = clock;
         this.end = end;
         submittedNanos = clock.getAsLong();
@@ -52,17 +57,20 @@ public final class TextRequest implements Answer<VectorEvent> {
         return begun > 0;
     }
 
-    /// The text that the next [#begin] is about.
-    int[] next() {
-        return texts.get(begun);
+    /// The number of the text that begins next.
+    int begun() {
+        return begun;
     }
 
-    /// The number of the next text, which begins now.
-    int begin() {
-        if (begun == 0) {
+    /// The next text begins now.
+    void begin() {
+        if (begun++ == 0) {
             queuedNanos = clock.getAsLong() - submittedNanos;
         }
-        return begun++;
+    }
+
+    Share share() {
+        return share;
     }
 
     int[] text(int index) {
@@ -127,35 +135,8 @@ public final class TextRequest implements Answer<VectorEvent> {
 
     @Override
     public Iterator<VectorEvent> iterator() {
-        return new Iterator<>() {
-            private boolean ended;
-
-            @Override
-            public boolean hasNext() {
-                return !ended;
-            }
-
-            @Override
-            public VectorEvent next() {
-                if (ended) {
-                    throw new NoSuchElementException("the request has finished");
-                }
-                var event = take();
-                ended = event instanceof GenerationEvent.Finished;
-                return event;
-            }
-        };
-    }
-
-    /// Waits for the next event. An interrupt closes the request.
-    private VectorEvent take() {
-        try {
-            return events.take();
-        } catch (InterruptedException _) {
-            close();
-            Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptTokens(), 0);
-        }
+        return new EventReader<>(
+                events, this::close, () -> new GenerationEvent.Finished(FinishReason.CANCELLED, promptTokens(), 0));
     }
 
     /// Its texts are dropped before the next step.

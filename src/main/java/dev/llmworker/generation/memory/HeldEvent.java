@@ -10,6 +10,11 @@ public interface HeldEvent {
     /// About how many bytes of memory it takes, at most.
     long heldBytes();
 
+    /// Whether no event follows.
+    default boolean isLast() {
+        return false;
+    }
+
     static long of(String text) {
         return OBJECT_BYTES + CHARACTER_BYTES * text.length();
     }

@@ -1,12 +1,12 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Devices;
 import dev.llmworker.model.LayerTensors;
-import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Devices;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.model.loading.HeldType;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.TensorType;

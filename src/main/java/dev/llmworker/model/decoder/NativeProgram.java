@@ -3,7 +3,7 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.ModelFileException;

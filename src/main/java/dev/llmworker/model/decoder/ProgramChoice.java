@@ -7,7 +7,7 @@ import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -1,7 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.LayerState;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 

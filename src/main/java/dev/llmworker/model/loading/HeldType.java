@@ -1,6 +1,6 @@
 package dev.llmworker.model.loading;
 
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import java.util.Arrays;

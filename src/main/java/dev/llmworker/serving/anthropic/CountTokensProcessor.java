@@ -22,9 +22,7 @@ public final class CountTokensProcessor implements Processor {
 
     @Override
     public void process(Exchange exchange) {
-        if (!(exchange.getMessage().getBody() instanceof Map<?, ?> body)) {
-            throw new IllegalStateException("the bean countTokens needs a body that strictJson has unmarshalled");
-        }
+        var body = ParsedBody.of(exchange);
         var _ = model.id(body);
         var caller = Caller.of(exchange);
         var request = MessageRequest.counted(body).withRequestId(caller.client().requestId());

@@ -8,11 +8,8 @@ import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.tools.Tool;
 import dev.llmworker.text.tools.ToolChoice;
 import dev.llmworker.text.tools.ToolUse;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Reads which functions a model may call: `tools` and `tool_choice` of Anthropic's API. Its own tools, such as
@@ -30,13 +27,7 @@ final class MessageTools {
 
     /// @throws RequestException naming the field, its value and its limit
     static ToolUse read(RequestFields fields) {
-        var entries = ToolFields.entries(fields.fields().get(TOOLS));
-        var tools = new ArrayList<Tool>(entries.size());
-        var names = new HashSet<String>();
-        for (var index = 0; index < entries.size(); index++) {
-            var at = TOOLS + "[" + index + "]";
-            ToolFields.add(at + ".name", tool(at, entries.get(index)), tools, names);
-        }
+        var tools = ToolFields.named(fields, MessageTools::tool);
         var choice = new RequestFields(fields.object(CHOICE));
         var parallel = !ChatMessages.within(CHOICE, () -> choice.flag("disable_parallel_tool_use", false));
         return new ToolUse(tools, choice(choice, tools), parallel);
@@ -67,39 +58,20 @@ final class MessageTools {
             throw RequestException.invalid(
                     at + "." + SCHEMA, at + "." + SCHEMA + " is missing; it must be a JSON schema of an object");
         }
-        return new Tool(
-                ToolFields.name(at, fields),
-                Objects.requireNonNullElse(ChatMessages.within(at, () -> fields.textOrNull("description")), ""),
-                ToolFields.parameters(at + "." + SCHEMA, map.get(SCHEMA)),
-                ChatMessages.within(at, () -> fields.flag("strict", false)));
+        return ToolFields.function(at, map, SCHEMA, false);
     }
 
     private static ToolChoice choice(RequestFields choice, List<Tool> tools) {
         if (choice.fields().isEmpty()) {
-            return tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+            return ToolFields.auto(tools);
         }
         var type = ChatMessages.within(CHOICE, () -> choice.text("type"));
         return switch (type) {
             case "none" -> ToolChoice.NONE;
-            case "auto" -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
-            case "any" -> {
-                if (tools.isEmpty()) {
-                    throw RequestException.invalid(CHOICE + ".type", "tool_choice.type is \"any\", which needs tools");
-                }
-                yield ToolChoice.REQUIRED;
-            }
-            case "tool" -> named(choice, tools);
+            case "auto" -> ToolFields.auto(tools);
+            case "any" -> ToolFields.required(CHOICE + ".type", type, tools);
+            case "tool" -> ToolFields.chosen(CHOICE, choice, tools);
             default -> throw RequestFields.wrong(CHOICE + ".type", type, "auto, any, tool or none");
         };
-    }
-
-    private static ToolChoice named(RequestFields choice, List<Tool> tools) {
-        var name = ToolFields.name(CHOICE, choice);
-        if (tools.stream().noneMatch(tool -> tool.name().equals(name))) {
-            throw RequestException.invalid(
-                    CHOICE + ".name",
-                    "tool_choice.name is \"" + name + "\", which is not the name of one of the tools");
-        }
-        return new ToolChoice.Named(name);
     }
 }

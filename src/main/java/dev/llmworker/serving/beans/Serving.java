@@ -6,7 +6,7 @@ import dev.llmworker.serving.anthropic.CountTokensProcessor;
 import dev.llmworker.serving.anthropic.MessagesProcessor;
 import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
-import dev.llmworker.serving.camel.DrainBeforeStop;
+import dev.llmworker.serving.camel.BeforeStop;
 import dev.llmworker.serving.camel.OutsideHeaders;
 import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
@@ -63,7 +63,7 @@ public final class Serving {
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
         var generations = new Generations(generator, port.drain(), stats, port.memory(), port.rates());
-        registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
+        registry.bind("drainBeforeStop", new BeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
         registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));

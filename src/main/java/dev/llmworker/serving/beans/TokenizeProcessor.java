@@ -69,9 +69,7 @@ final class TokenizeProcessor implements Processor {
 
     @Override
     public void process(Exchange exchange) {
-        if (!(exchange.getMessage().getBody() instanceof Map<?, ?> body)) {
-            throw new IllegalStateException("the bean needs a body that strictJson has unmarshalled");
-        }
+        var body = ParsedBody.of(exchange);
         var fields = new RequestFields(body);
         var _ = model.id(body);
         exchange.getMessage()

@@ -197,10 +197,11 @@ public final class Generations {
             String operation,
             Caller caller,
             VectorReader reader) {
+        var share = rates.share(caller.client().key());
         return run(
                 () -> {
-                    model.checkAccepts();
-                    return model.vectors(encoding.get());
+                    model.checkAccepts(share);
+                    return model.vectors(encoding.get(), share);
                 },
                 0,
                 GenerationMeter.of(operation, caller.client().requestId()),

@@ -103,6 +103,10 @@ record CompletionRequest(
     static CompletionRequest text(Map<?, ?> body) {
         var fields = new RequestFields(body);
         UnsupportedFields.refuse(fields, true, Set.of(CHOICES, LOGPROBS));
+        if (fields.has("messages")) {
+            throw RequestException.invalid(
+                    "messages", "messages are not taken here; send them to /v1/chat/completions");
+        }
         var prompts = fields.texts("prompt");
         if (prompts.isEmpty() || prompts.contains("")) {
             throw RequestException.invalid(

@@ -9,6 +9,7 @@ import dev.llmworker.serving.request.ServedModel;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import java.util.ArrayList;
@@ -44,9 +45,7 @@ public final class RerankProcessor implements Processor {
     @Override
     public void process(Exchange exchange) {
         var message = exchange.getMessage();
-        if (!(message.getBody() instanceof Map<?, ?> body)) {
-            throw new IllegalStateException("the bean needs a body that strictJson has unmarshalled");
-        }
+        var body = ParsedBody.of(exchange);
         var fields = new RequestFields(body);
         var modelId = model.id(body);
         var served = vectors.model(Task.RERANK);

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /// Reads which functions a model may call: `tools`, `tool_choice` and `parallel_tool_calls` of OpenAI's API.
@@ -98,11 +99,25 @@ public final class ToolFields {
         return list;
     }
 
+    /// The tools of an API whose entries have the name themselves.
+    ///
+    /// @param read makes a tool of an entry, given the entry's place in the request
+    public static List<Tool> named(RequestFields fields, BiFunction<String, @Nullable Object, Tool> read) {
+        var entries = entries(fields.fields().get(TOOLS));
+        var tools = new ArrayList<Tool>(entries.size());
+        var names = new HashSet<String>();
+        for (var index = 0; index < entries.size(); index++) {
+            var at = TOOLS + "[" + index + "]";
+            add(at + ".name", read.apply(at, entries.get(index)), tools, names);
+        }
+        return tools;
+    }
+
     /// Adds a tool that has a name of its own.
     ///
     /// @param at names the field that has the name
     /// @param names of the tools so far
-    public static void add(String at, Tool tool, List<Tool> tools, Set<String> names) {
+    private static void add(String at, Tool tool, List<Tool> tools, Set<String> names) {
         if (!names.add(tool.name())) {
             throw RequestException.invalid(
                     at, at + " is \"" + tool.name() + "\", which is the name of another tool, too");
@@ -127,16 +142,25 @@ public final class ToolFields {
         if (!(map.get(FUNCTION) instanceof Map<?, ?> function)) {
             throw RequestFields.wrong(place, map.get(FUNCTION), "an object with a name");
         }
+        return function(place, function, PARAMETERS, false);
+    }
+
+    /// A function that a model may call.
+    ///
+    /// @param at names the object that describes it
+    /// @param parameters the field that has the schema of its arguments
+    /// @param isStrict whether its arguments follow the schema to the letter, unless it says otherwise
+    public static Tool function(String at, Map<?, ?> function, String parameters, boolean isStrict) {
         var fields = new RequestFields(function);
         return new Tool(
-                name(place, fields),
-                Objects.requireNonNullElse(ChatMessages.within(place, () -> fields.textOrNull("description")), ""),
-                parameters(place + "." + PARAMETERS, function.get(PARAMETERS)),
-                ChatMessages.within(place, () -> fields.flag("strict", false)));
+                name(at, fields),
+                Objects.requireNonNullElse(ChatMessages.within(at, () -> fields.textOrNull("description")), ""),
+                parameters(at + "." + parameters, function.get(parameters)),
+                ChatMessages.within(at, () -> fields.flag("strict", isStrict)));
     }
 
     /// @throws RequestException if the type of an object is not `function`
-    static void checkType(String at, Map<?, ?> object) {
+    public static void checkType(String at, Map<?, ?> object) {
         var type = ChatMessages.within(at, () -> new RequestFields(object).text("type"));
         if (!type.equals(FUNCTION)) {
             throw RequestException.invalid(
@@ -160,7 +184,8 @@ public final class ToolFields {
         return name;
     }
 
-    private static boolean isOfName(int character) {
+    /// Whether names of functions and of streams may have this character.
+    public static boolean isOfName(int character) {
         return character >= 'a' && character <= 'z'
                 || character >= 'A' && character <= 'Z'
                 || character >= '0' && character <= '9'
@@ -172,7 +197,7 @@ public final class ToolFields {
     /// The schema of a function's arguments, which are an object.
     ///
     /// @param at names the field that has it
-    public static String parameters(String at, @Nullable Object schema) {
+    private static String parameters(String at, @Nullable Object schema) {
         var object = new LinkedHashMap<Object, @Nullable Object>();
         object.put("type", "object");
         switch (schema) {
@@ -195,35 +220,64 @@ public final class ToolFields {
     }
 
     private static ToolChoice choice(@Nullable Object value, List<Tool> tools) {
+        return choice(value, tools, CHOICES, ToolFields::named);
+    }
+
+    /// What `tool_choice` of OpenAI's APIs asks for.
+    ///
+    /// @param choices the values that it may have, for errors
+    /// @param named reads the object that names a function
+    public static ToolChoice choice(
+            @Nullable Object value,
+            List<Tool> tools,
+            String choices,
+            BiFunction<Map<?, ?>, List<Tool>, ToolChoice> named) {
         return switch (value) {
-            case null -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+            case null -> auto(tools);
             case String text ->
                 switch (text) {
                     case "none" -> ToolChoice.NONE;
-                    case "auto" -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
-                    case "required" -> {
-                        if (tools.isEmpty()) {
-                            throw RequestException.invalid(CHOICE, "tool_choice is \"required\", which needs tools");
-                        }
-                        yield ToolChoice.REQUIRED;
-                    }
-                    default -> throw RequestFields.wrong(CHOICE, text, CHOICES);
+                    case "auto" -> auto(tools);
+                    case "required" -> required(CHOICE, text, tools);
+                    default -> throw RequestFields.wrong(CHOICE, text, choices);
                 };
-            case Map<?, ?> object -> named(object, tools);
-            default -> throw RequestFields.wrong(CHOICE, value, CHOICES);
+            case Map<?, ?> object -> named.apply(object, tools);
+            default -> throw RequestFields.wrong(CHOICE, value, choices);
         };
+    }
+
+    /// The model decides, if there is something to decide.
+    public static ToolChoice auto(List<Tool> tools) {
+        return tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+    }
+
+    /// The model must call one of the tools.
+    ///
+    /// @param at names the field that has the value
+    public static ToolChoice required(String at, String value, List<Tool> tools) {
+        if (tools.isEmpty()) {
+            throw RequestException.invalid(at, at + " is \"" + value + "\", which needs tools");
+        }
+        return ToolChoice.REQUIRED;
     }
 
     private static ToolChoice named(Map<?, ?> object, List<Tool> tools) {
         checkType(CHOICE, object);
+        var place = CHOICE + "." + FUNCTION;
         if (!(object.get(FUNCTION) instanceof Map<?, ?> function)) {
-            throw RequestFields.wrong(CHOICE + "." + FUNCTION, object.get(FUNCTION), "an object with a name");
+            throw RequestFields.wrong(place, object.get(FUNCTION), "an object with a name");
         }
-        var name = name(CHOICE + "." + FUNCTION, new RequestFields(function));
+        return chosen(place, new RequestFields(function), tools);
+    }
+
+    /// The model must call the tool with this name.
+    ///
+    /// @param at names the object that has the name
+    public static ToolChoice chosen(String at, RequestFields fields, List<Tool> tools) {
+        var name = name(at, fields);
         if (tools.stream().noneMatch(tool -> tool.name().equals(name))) {
             throw RequestException.invalid(
-                    CHOICE + ".function.name",
-                    "tool_choice.function.name is \"" + name + "\", which is not the name of one of the tools");
+                    at + ".name", at + ".name is \"" + name + "\", which is not the name of one of the tools");
         }
         return new ToolChoice.Named(name);
     }

@@ -8,6 +8,7 @@ import dev.llmworker.serving.connection.WebSocketConnection;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.memory.MemoryBudget;
+import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.ParsedBody;
@@ -123,7 +124,7 @@ final class ResponseSession {
         if (sent instanceof String id
                 && !id.isEmpty()
                 && id.length() <= MAX_ID_CHARACTERS
-                && id.chars().allMatch(ResponseSession::isOfId)) {
+                && id.chars().allMatch(ToolFields::isOfName)) {
             return id;
         }
         throw new RequestException(new JsonError(
@@ -132,15 +133,6 @@ final class ResponseSession {
                 "stream_id must be 1 to 256 letters of ASCII, digits, underscores, hyphens and periods",
                 0,
                 STREAM_ID));
-    }
-
-    private static boolean isOfId(int character) {
-        return character >= 'a' && character <= 'z'
-                || character >= 'A' && character <= 'Z'
-                || character >= '0' && character <= '9'
-                || character == '_'
-                || character == '-'
-                || character == '.';
     }
 
     private ResponseLane lane(@Nullable String streamId) {

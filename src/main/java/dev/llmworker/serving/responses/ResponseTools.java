@@ -1,6 +1,5 @@
 package dev.llmworker.serving.responses;
 
-import dev.llmworker.serving.request.ChatMessages;
 import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.wire.RequestException;
@@ -9,11 +8,9 @@ import dev.llmworker.text.tools.Tool;
 import dev.llmworker.text.tools.ToolChoice;
 import dev.llmworker.text.tools.ToolUse;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Reads which functions a model may call: `tools`, `tool_choice` and `parallel_tool_calls` of the API of responses.
@@ -31,14 +28,11 @@ final class ResponseTools {
 
     /// @throws RequestException naming the field, its value and its limit
     static ToolUse read(RequestFields fields) {
-        var entries = ToolFields.entries(fields.fields().get(TOOLS));
-        var tools = new ArrayList<Tool>(entries.size());
-        var names = new HashSet<String>();
-        for (var index = 0; index < entries.size(); index++) {
-            var at = TOOLS + "[" + index + "]";
-            ToolFields.add(at + ".name", tool(at, entries.get(index)), tools, names);
-        }
-        return new ToolUse(tools, choice(fields.fields().get(CHOICE), tools), fields.flag(PARALLEL, true));
+        var tools = ToolFields.named(fields, ResponseTools::tool);
+        return new ToolUse(
+                tools,
+                ToolFields.choice(fields.fields().get(CHOICE), tools, CHOICES, ResponseTools::named),
+                fields.flag(PARALLEL, true));
     }
 
     /// The tools as a response repeats them, with the defaults that the request left out.
@@ -61,57 +55,15 @@ final class ResponseTools {
         if (!(entry instanceof Map<?, ?> map)) {
             throw RequestFields.wrong(at, entry, "an object with type and name");
         }
-        var fields = new RequestFields(map);
-        checkType(at, fields);
+        ToolFields.checkType(at, map);
         if (!UnsupportedFields.asksForNothing(map.get(DEFER))) {
             throw RequestException.invalid(at + "." + DEFER, at + "." + DEFER + " is not supported");
         }
-        return new Tool(
-                ToolFields.name(at, fields),
-                Objects.requireNonNullElse(ChatMessages.within(at, () -> fields.textOrNull("description")), ""),
-                ToolFields.parameters(at + ".parameters", map.get("parameters")),
-                ChatMessages.within(at, () -> fields.flag("strict", true)));
+        return ToolFields.function(at, map, "parameters", true);
     }
 
-    private static void checkType(String at, RequestFields fields) {
-        var type = ChatMessages.within(at, () -> fields.text("type"));
-        if (!type.equals(FUNCTION)) {
-            throw RequestException.invalid(
-                    at + ".type",
-                    at + ".type is \"" + RequestFields.shortened(type)
-                            + "\", which is not supported; it must be function");
-        }
-    }
-
-    private static ToolChoice choice(@Nullable Object value, List<Tool> tools) {
-        return switch (value) {
-            case null -> auto(tools);
-            case String text when text.equals("none") -> ToolChoice.NONE;
-            case String text when text.equals("auto") -> auto(tools);
-            case String text
-            when text.equals("required") -> {
-                if (tools.isEmpty()) {
-                    throw RequestException.invalid(CHOICE, "tool_choice is \"required\", which needs tools");
-                }
-                yield ToolChoice.REQUIRED;
-            }
-            case Map<?, ?> object -> named(new RequestFields(object), tools);
-            default -> throw RequestFields.wrong(CHOICE, value, CHOICES);
-        };
-    }
-
-    private static ToolChoice auto(List<Tool> tools) {
-        return tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
-    }
-
-    private static ToolChoice named(RequestFields choice, List<Tool> tools) {
-        checkType(CHOICE, choice);
-        var name = ToolFields.name(CHOICE, choice);
-        if (tools.stream().noneMatch(tool -> tool.name().equals(name))) {
-            throw RequestException.invalid(
-                    CHOICE + ".name",
-                    "tool_choice.name is \"" + name + "\", which is not the name of one of the tools");
-        }
-        return new ToolChoice.Named(name);
+    private static ToolChoice named(Map<?, ?> choice, List<Tool> tools) {
+        ToolFields.checkType(CHOICE, choice);
+        return ToolFields.chosen(CHOICE, new RequestFields(choice), tools);
     }
 }

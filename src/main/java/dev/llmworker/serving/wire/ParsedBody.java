@@ -1,6 +1,7 @@
 package dev.llmworker.serving.wire;
 
 import dev.llmworker.serving.memory.MemoryBudget;
+import java.util.Map;
 import java.util.Set;
 import org.apache.camel.Exchange;
 import org.apache.camel.support.SynchronizationAdapter;
@@ -47,6 +48,14 @@ public final class ParsedBody {
             "tokens");
 
     private ParsedBody() {}
+
+    /// The fields of a request.
+    public static Map<?, ?> of(Exchange exchange) {
+        if (exchange.getMessage().getBody() instanceof Map<?, ?> body) {
+            return body;
+        }
+        throw new IllegalStateException("the bean needs a body that strictJson has unmarshalled");
+    }
 
     /// Whether the worker's own endpoints read a list or an object in this field.
     public static boolean isRead(String field) {

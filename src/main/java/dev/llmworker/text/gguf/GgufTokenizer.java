@@ -115,14 +115,34 @@ public final class GgufTokenizer {
             throw new ModelFileException(
                     metadata.file(), "prompts begin with a token, but tokenizer.ggml.bos_token_id is missing");
         }
-        return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", poolsLast(metadata)), names);
+        if (!metadata.has("tokenizer.ggml.add_eos_token") && poolsLast(metadata)) {
+            return new Ends(begin, endOfText(vocabulary, end), begins, true, names);
+        }
+        return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", false), names);
+    }
+
+    /// The token that ends the texts of an embedding model whose file does not name it. Files of Qwen3-Embedding from
+    /// before June 2025 name the end of a chat's turn, with which the model was not trained.
+    private static OptionalInt endOfText(Vocabulary vocabulary, OptionalInt end) {
+        var endsTurn = end.isPresent() && vocabulary.name(end.getAsInt()).equals("<|im_end|>");
+        var endOfText = vocabulary.named(Kind.CONTROL).get("<|endoftext|>");
+        return endsTurn && endOfText != null ? OptionalInt.of(endOfText) : end;
     }
 
     /// Whether the model makes embeddings of what it has after the last token. It is trained with one that ends the
-    /// text;
-    /// older files do not say so.
+    /// text. Older files do not say so, and llama.cpp then leaves it out with a warning.
     private static boolean poolsLast(Metadata metadata) throws ModelFileException {
-        return metadata.integer(metadata.string("general.architecture", "") + ".pooling_type", 0) == POOLED_LAST;
+        var architecture = metadata.string("general.architecture", "");
+        var key = architecture + ".pooling_type";
+        if (metadata.has(key)) {
+            return metadata.integer(key) == POOLED_LAST;
+        }
+        // The oldest ones do not even say how they pool. They serve embeddings with TASK=embed.
+        return architecture.equals("qwen3") && name(metadata).contains("embedding");
+    }
+
+    private static String name(Metadata metadata) {
+        return metadata.shown("general.name", "").toLowerCase(Locale.ROOT);
     }
 
     private static OptionalInt special(Metadata metadata, Vocabulary vocabulary, String name, String key)
@@ -139,7 +159,7 @@ public final class GgufTokenizer {
     /// name tells.
     private static BitSet stripping(Metadata metadata, Vocabulary vocabulary) throws ModelFileException {
         var stripping = new BitSet();
-        var name = metadata.shown("general.name", "").toLowerCase(Locale.ROOT);
+        var name = name(metadata);
         if (name.contains("phi-3") || name.contains("phi3")) {
             vocabulary
                     .named(Kind.CONTROL, Kind.UNKNOWN, Kind.USER_DEFINED)

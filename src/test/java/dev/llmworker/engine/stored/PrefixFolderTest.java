@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.model.HostMemory;
+import dev.llmworker.model.device.HostMemory;
 import dev.llmworker.model.decoder.SlotCopies;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Task;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.stats.EngineStats;
@@ -16,9 +17,13 @@ import dev.llmworker.testing.VectorModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -43,7 +48,11 @@ class TextBatchesTest {
     }
 
     private TextRequest request(List<int[]> texts) {
-        return new TextRequest(texts, TIMEOUT_NANOS, now::get, ended::add);
+        return request(texts, Share.NONE);
+    }
+
+    private TextRequest request(List<int[]> texts, Share share) {
+        return new TextRequest(texts, share, TIMEOUT_NANOS, now::get, ended::add);
     }
 
     private static int[] text(Random random, int length) {
@@ -155,6 +164,76 @@ class TextBatchesTest {
         assertTrue(batches.step());
         assertTrue(one.hasEnded());
         assertFalse(many.hasEnded());
+    }
+
+    /// However many requests an owner has, however many texts each of them has, and however long these are.
+    @Seeded
+    @Test
+    void ownersThatAlwaysWaitGetTokensByTheirWeights() {
+        var random = Seeds.random();
+        for (var round = 0; round < Seeds.rounds(10); round++) {
+            var model = new VectorModel(Task.EMBED, random.nextBoolean(), false, Integer.MAX_VALUE);
+            var batches = batches(model, 1000);
+            var shares = new ArrayList<Share>();
+            for (var count = 2 + random.nextInt(3); shares.size() < count; ) {
+                shares.add(new Share("owner " + shares.size(), 1 + random.nextInt(5)));
+            }
+            var requests = new HashMap<Share, List<TextRequest>>();
+            for (var share : shares) {
+                requests.put(share, new ArrayList<>());
+                var lengths = 1 + random.nextInt(50);
+                var texts = 300 + random.nextInt(100);
+                for (var i = random.nextInt(3); i >= 0; i--) {
+                    var own = IntStream.range(0, texts)
+                            .mapToObj(_ -> text(random, 25 + random.nextInt(lengths)))
+                            .toList();
+                    requests.get(share).add(request(own, share));
+                    assertTrue(batches.offer(requests.get(share).getLast()));
+                }
+            }
+            while (model.steps.stream().mapToInt(tokens -> tokens).sum() < 5000) {
+                assertTrue(batches.step());
+            }
+            double weights = shares.stream().mapToInt(Share::weight).sum();
+            var begun = shares.stream()
+                    .mapToLong(share -> begunTokens(Objects.requireNonNull(requests.get(share))))
+                    .toArray();
+            for (var i = 0; i < begun.length; i++) {
+                var part = (double) begun[i] / LongStream.of(begun).sum();
+                assertEquals(shares.get(i).weight() / weights, part, 0.05, shares.get(i) + " of " + shares);
+            }
+        }
+    }
+
+    private static long begunTokens(List<TextRequest> requests) {
+        return requests.stream()
+                .flatMap(request -> IntStream.range(0, request.begun()).mapToObj(request::text))
+                .mapToLong(text -> text.length)
+                .sum();
+    }
+
+    @Test
+    void aFullQueueStillTakesRequestsOfAnOwnerBelowItsShare() {
+        var batches = batches(VectorModel.of(Task.EMBED), 2);
+        var flood = new Share("flood", 1);
+        var light = new Share("light", 1);
+        var texts = List.of(text(new Random(1), 200));
+        for (var i = 0; i < VectorModel.SLOTS + 2; i++) {
+            assertFalse(batches.isShareUsedUp(flood));
+            assertTrue(batches.offer(request(texts, flood)));
+        }
+        // Nobody else has requests, so it is the queue that is full.
+        assertFalse(batches.offer(request(texts, flood)));
+        assertFalse(batches.isShareUsedUp(flood));
+        assertTrue(batches.hasRoom(light));
+        assertTrue(batches.offer(request(texts, light)));
+        assertFalse(batches.offer(request(texts, light)));
+        assertFalse(batches.hasRoom(flood));
+        assertTrue(batches.isShareUsedUp(flood));
+        while (batches.step()) {}
+        assertEquals(VectorModel.SLOTS + 3, ended.size());
+        assertFalse(batches.isShareUsedUp(flood));
+        batches.endAll(FinishReason.ERROR);
     }
 
     @Test

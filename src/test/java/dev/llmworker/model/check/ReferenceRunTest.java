@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.decoder.ProgramKind;
 import dev.llmworker.model.decoder.TinyLlama;
 import dev.llmworker.model.decoder.TorchDecoder;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.time.Duration;

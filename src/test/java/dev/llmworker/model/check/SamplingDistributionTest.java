@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.ProgramKind;
 import dev.llmworker.model.decoder.TinyLlama;
 import dev.llmworker.model.decoder.TorchDecoder;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.TensorType;

@@ -1,7 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.Gguf;
 import java.nio.file.Path;

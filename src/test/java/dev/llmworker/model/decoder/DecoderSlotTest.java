@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.TensorType;

@@ -3,7 +3,8 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import ai.djl.Device;
-import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.device.Libtorch;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import java.lang.foreign.Arena;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Each quantised type of GGUF is read as the package gguf reads it, to the bit.
 class GgufBlocksTest {
+    @Concurrent
     @ParameterizedTest
     @EnumSource(
             mode = EnumSource.Mode.EXCLUDE,

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import java.io.IOException;

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.SafetensorsFolder;

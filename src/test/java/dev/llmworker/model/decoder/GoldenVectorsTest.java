@@ -11,11 +11,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Pooling;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.TensorType;
@@ -24,7 +23,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -102,55 +100,12 @@ class GoldenVectorsTest {
                     .file()
                     .write(directory.resolve("tiny.gguf"));
         }
-        Files.writeString(directory.resolve("config.json"), JSON.writeValueAsString(golden.config()));
-        var files = new LinkedHashMap<String, SafetensorsFile>();
-        for (var tensor : GoldenWeights.of(golden.tensors())) {
-            var slash = tensor.name().indexOf('/');
-            files.computeIfAbsent(
-                            tensor.name().substring(0, Math.max(0, slash)),
-                            _ -> new SafetensorsFile().metadata(Map.of("format", "pt")))
-                    .tensor(
-                            tensor.name().substring(slash + 1),
-                            Objects.requireNonNull(golden.dtype()),
-                            tensor.values(),
-                            tensor.shape());
-        }
-        for (var entry : files.entrySet()) {
-            var folder = Files.createDirectories(directory.resolve(entry.getKey()));
-            entry.getValue().write(folder.resolve("model.safetensors"));
-        }
-        if (!golden.isRanked()) {
-            modules(golden, files.keySet());
-        }
-        return directory;
-    }
-
-    /// As sentence-transformers writes them: first the model, then pooling, matrices, and the norm.
-    private void modules(Golden golden, Iterable<String> folders) throws IOException {
-        var modules = new ArrayList<Map<String, String>>();
-        modules.add(module("", "Transformer"));
-        modules.add(module("1_Pooling", "Pooling"));
         var mean = golden.name().contains("Gemma") || golden.name().contains("mean");
-        config(
-                "1_Pooling",
-                "{\"pooling_mode_cls_token\":false,\"pooling_mode_mean_tokens\":" + mean
-                        + ",\"pooling_mode_lasttoken\":" + !mean + "}");
-        for (var folder : folders) {
-            if (!folder.isEmpty()) {
-                modules.add(module(folder, "Dense"));
-                config(folder, "{\"bias\":false,\"activation_function\":\"torch.nn.modules.linear.Identity\"}");
-            }
-        }
-        modules.add(module("5_Normalize", "Normalize"));
-        Files.writeString(directory.resolve("modules.json"), JSON.writeValueAsString(modules));
-    }
-
-    private static Map<String, String> module(String path, String type) {
-        return Map.of("path", path, "type", "sentence_transformers.models." + type);
-    }
-
-    private void config(String folder, String json) throws IOException {
-        Files.writeString(Files.createDirectories(directory.resolve(folder)).resolve("config.json"), json);
+        return new GoldenFolder(directory, mean, !golden.isRanked())
+                .write(
+                        Objects.requireNonNull(golden.config()),
+                        Objects.requireNonNull(golden.dtype()),
+                        golden.tensors());
     }
 
     private static Pooling pooling(StoredModel model, Golden golden) throws ModelFileException {

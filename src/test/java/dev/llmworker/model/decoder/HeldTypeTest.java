@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.model.loading.HeldType;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.TensorType;

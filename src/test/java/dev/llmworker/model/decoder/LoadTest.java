@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.Tensor;

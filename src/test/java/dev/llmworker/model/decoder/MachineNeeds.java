@@ -3,9 +3,9 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assumptions.abort;
 
-import dev.llmworker.model.CpuFeatures;
-import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
+import dev.llmworker.model.device.CpuFeatures;
+import dev.llmworker.model.device.Libtorch;
 import java.util.List;
 
 /// What a test needs of the machine that runs it. If the machine lacks `g++`, the test is skipped, and fails

@@ -3,8 +3,9 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Precision;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.content.TensorType;
@@ -81,6 +82,7 @@ class MixedTypesTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void filesOfGptOssRun(GptOssFile file) throws Exception {
@@ -88,6 +90,7 @@ class MixedTypesTest {
     }
 
     /// Any tensor may be of any type that it has room for, also in the same layer.
+    @Concurrent
     @ParameterizedTest
     @MethodSource
     void anyTensorIsOfAnyType(String name, long seed) throws Exception {
@@ -108,6 +111,7 @@ class MixedTypesTest {
     }
 
     /// As in files of Q4_K_M, some matrices of which stay in BF16.
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void matricesOfPlainNumbersStandBesideBlocks(ProgramKind program) throws Exception {
@@ -128,6 +132,7 @@ class MixedTypesTest {
 
     /// As in files of UD-Q4_K_XL and UD-Q2_K_XL: queries, keys and values are parts of one matrix, each of its own
     /// type.
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyMatrixOfALayerMayHaveItsOwnTypeOfBlocks(ProgramKind program) throws Exception {
@@ -146,6 +151,7 @@ class MixedTypesTest {
 
     /// Of four layers, the experts of the first have tensors of their own, and those of the second one for gates and
     /// values.
+    @Concurrent
     @Test
     void theExpertsOfEachLayerHaveAFormOfTheirOwn() throws Exception {
         var golden = GoldenModel.named("Qwen 3.5 with experts");
@@ -184,6 +190,7 @@ class MixedTypesTest {
     }
 
     /// Which layers have experts is seen by their tensors.
+    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void aLayerWithoutExpertsStandsBesideOthers(int layer) throws Exception {

@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.Device;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.DeviceMemory;
-import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Libtorch;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;

@@ -1,7 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
-import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;

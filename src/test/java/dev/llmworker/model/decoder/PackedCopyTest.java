@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.TensorType;

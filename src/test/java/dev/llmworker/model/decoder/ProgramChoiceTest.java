@@ -6,13 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.Device;
-import dev.llmworker.model.CpuFeatures;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
-import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.CpuFeatures;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.HostMemory;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.HostMemory;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;

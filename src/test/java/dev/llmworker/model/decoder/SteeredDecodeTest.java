@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
-import dev.llmworker.model.Precision;
+import dev.llmworker.model.device.Libtorch;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;

@@ -2,8 +2,8 @@ package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;

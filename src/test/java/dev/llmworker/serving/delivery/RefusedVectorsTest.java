@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.engine.InProcessGenerator;
 import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Task;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.RequestException;
@@ -46,7 +47,7 @@ class RefusedVectorsTest {
             var vectors = vectors(generator);
             // Nothing runs yet, so the queue is full from now on.
             var others = IntStream.range(0, VectorModel.SLOTS)
-                    .mapToObj(_ -> generator.vectors(List.of(new int[] {'a'})))
+                    .mapToObj(_ -> generator.vectors(List.of(new int[] {'a'}), Share.NONE))
                     .toList();
             for (var attempt = 0; attempt < 5; attempt++) {
                 var refused = assertThrows(RefusedException.class, () -> ask(vectors, task, "a"));

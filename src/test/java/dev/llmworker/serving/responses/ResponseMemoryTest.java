@@ -63,7 +63,7 @@ class ResponseMemoryTest {
         assertTrue(answer.statusCode() == 413 || answer.statusCode() == 503, answer.body());
         assertTrue(answer.body().contains("MEMORY_BUDGET"), answer.body());
         assertTrue(engine.hasNone());
-        Await.until("all is given back", () -> used() == before);
+        Await.until("all is given back", () -> used() <= before);
         // A few fit.
         answered("{'store':false,'input':[{'id':'mine'},{'id':'mine'}]}");
     }

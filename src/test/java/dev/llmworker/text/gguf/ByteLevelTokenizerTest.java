@@ -57,13 +57,37 @@ class ByteLevelTokenizerTest {
         }
     }
 
-    /// Older files of Qwen3-Embedding do not say so, but the model is trained with it.
+    /// Older files of Qwen3-Embedding do not say so, but the model is trained with it. Their end-of-sequence token is
+    /// that of a chat.
     @Test
-    void aTextOfWhichTheLastTokenCountsEndsWithOneThatSaysSo() throws IOException {
+    void aTextOfWhichTheLastTokenCountsEndsWithTheEndOfTheText() throws IOException {
         for (var pooling : new int[] {0, 1, 3}) {
             var model = TinyVocabularies.byteLevel("qwen2");
             model.integer("llama.pooling_type", pooling);
-            assertEquals(pooling == 3, model.tokenizer().endOfRawPrompt().isPresent(), "pooling " + pooling);
+            var end = model.tokenizer().endOfRawPrompt();
+            assertEquals(pooling == 3 ? OptionalInt.of(model.id("<|endoftext|>")) : OptionalInt.empty(), end);
+        }
+    }
+
+    @Test
+    void theOldestFilesOfQwen3EmbeddingAreKnownByTheirName() throws IOException {
+        for (var name : List.of("Qwen3 Embedding 0.6B", "Qwen3 0.6B")) {
+            var model = TinyVocabularies.byteLevel("qwen2");
+            model.architecture = "qwen3";
+            model.string("general.name", name);
+            var end = model.tokenizer().endOfRawPrompt();
+            var expected = name.contains("Embedding") ? OptionalInt.of(model.id("<|endoftext|>")) : OptionalInt.empty();
+            assertEquals(expected, end, name);
+        }
+    }
+
+    @Test
+    void aFileThatSaysWhetherTextsEndWithATokenIsBelieved() throws IOException {
+        for (var ends : List.of(true, false)) {
+            var model = TinyVocabularies.byteLevel("qwen2");
+            model.integer("llama.pooling_type", 3).flag("tokenizer.ggml.add_eos_token", ends);
+            var end = model.tokenizer().endOfRawPrompt();
+            assertEquals(ends ? OptionalInt.of(model.id("<|im_end|>")) : OptionalInt.empty(), end);
         }
     }
 

@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import ai.djl.Device;
 import ai.djl.util.cuda.CudaUtils;
@@ -15,7 +15,7 @@ public final class DeviceDescription {
 
     private DeviceDescription() {}
 
-    /// @param device as [DecoderDescription#device()] names it
+    /// @param device as `DecoderDescription.device()` names it
     public static String of(String device) {
         if (device.equals("cpu")) {
             var cores = Runtime.getRuntime().availableProcessors();

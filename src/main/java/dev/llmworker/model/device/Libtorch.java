@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import ai.djl.engine.Engine;
 import ai.djl.util.cuda.CudaUtils;
@@ -41,7 +41,7 @@ public final class Libtorch {
     /// Checks that a GPU that was asked for can be used, before a model is downloaded for it. If a CPU will do, this
     /// returns at once.
     ///
-    /// @param device as [DecoderOptions#device()]
+    /// @param device as `DecoderOptions.device()`
     /// @throws IllegalArgumentException with the reason
     public static void checkGpu(String device) throws InterruptedException {
         if (Devices.isGpuMeant(device)) {

@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import java.util.Locale;
 
@@ -40,7 +40,7 @@ public enum Precision {
     }
 
     /// How [#bytes(int)] comes about, for messages.
-    String arithmetic(int dim) {
+    public String arithmetic(int dim) {
         return this == Q8 ? "(" + dim + " + " + scaleBytes(dim) + ") bytes" : dim + " × " + bytes() + " bytes";
     }
 

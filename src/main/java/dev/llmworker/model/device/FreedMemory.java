@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import ai.djl.Device;
 import ai.djl.pytorch.jni.JniUtils;

@@ -3,12 +3,12 @@ package dev.llmworker.serving.camel;
 import org.apache.camel.spi.CamelEvent;
 import org.apache.camel.support.SimpleEventNotifierSupport;
 
-/// Drains the worker before Camel stops its routes. Camel waits until it returns.
-public final class DrainBeforeStop extends SimpleEventNotifierSupport {
-    private final Runnable drain;
+/// Runs something before Camel stops its routes. Camel waits until it returns.
+public final class BeforeStop extends SimpleEventNotifierSupport {
+    private final Runnable action;
 
-    public DrainBeforeStop(Runnable drain) {
-        this.drain = drain;
+    public BeforeStop(Runnable action) {
+        this.action = action;
         setIgnoreCamelContextEvents(false);
     }
 
@@ -19,6 +19,6 @@ public final class DrainBeforeStop extends SimpleEventNotifierSupport {
 
     @Override
     public void notify(CamelEvent event) {
-        drain.run();
+        action.run();
     }
 }

@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package dev.llmworker.model;
+package dev.llmworker.model.device;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
