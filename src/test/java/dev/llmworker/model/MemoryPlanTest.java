@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Precision;
 import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.jupiter.api.Test;
