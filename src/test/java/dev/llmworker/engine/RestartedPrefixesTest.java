@@ -125,9 +125,9 @@ class RestartedPrefixesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "Llama 3 in BF16, NATIVE, FP16",
-        "Llama 3 in BF16, NATIVE, Q8",
-        "Llama 3 in BF16, TORCH, BF16",
+        "'Llama 3 in BF16, tied', NATIVE, FP16",
+        "'Llama 3 in BF16, tied', NATIVE, Q8",
+        "'Llama 3 in BF16, tied', TORCH, BF16",
         "Qwen 3.5, NATIVE, Q8",
         "Gemma 3, NATIVE, Q8",
         "Gemma 3, TORCH, FP32"
