@@ -122,6 +122,8 @@ class NativeDecoder(DecoderProgram):
             cache_type = native_formats.CACHE_F32
         elif self.cache_type == "fp16":
             cache_type = native_formats.CACHE_F16
+        elif self.cache_type == "q8":
+            cache_type = native_formats.CACHE_Q8
         sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length, self.layer_input])
         # One thread loads the weights.
         torch.ops.llmworker.open(self.native, sizes, self.epsilon, cache_type, 1)

@@ -19,6 +19,7 @@ Q4_CENTRED: Final[int] = 10
 CACHE_F32: Final[int] = 0
 CACHE_F16: Final[int] = 1
 CACHE_BF16: Final[int] = 2
+CACHE_Q8: Final[int] = 3
 
 # `VectorRole` and `MatrixRole` in formats.h, in the order of their numbers.
 VECTOR_ROLES: Final[List[str]] = [

@@ -182,7 +182,7 @@ class DecoderProgram(torch.nn.Module):
         norms_from_zero: whether the file has the weights of RMS norms less 1
         logit_cap: bounds the logits by a tanh; 0: no bound
         layer_input: values that each layer takes of a token beside the stream; 0: none
-        compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
+        compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache; native_decoder.py also has a cache in q8
         """
         self.ropes.clear()
         self.described.clear()

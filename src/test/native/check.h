@@ -101,6 +101,8 @@ void test_simd();
 void test_matrices();
 void test_products();
 void test_attention();
+void test_bytes_cache();
+void test_bytes_not_finite();
 void test_decoder();
 void test_texts();
 void test_ring();

@@ -407,6 +407,14 @@ void test_rounding() {
 }  // namespace
 
 void test_simd() {
+  const int8_t signed_bytes[16] = {0, 1, -1, 127, -127, -128, 5, -6, 7, -8, 9, 100, -100, 64, -64, 33};
+  float eight_floats[8];
+  int16_t sixteen_words[16];
+  store8(eight_floats, load8(signed_bytes + 3));
+  store16(sixteen_words, load_bytes(signed_bytes));
+  for (int i = 0; i < 16; i++) check(sixteen_words[i] == signed_bytes[i], "words of signed bytes are wrong");
+  for (int i = 0; i < 8; i++) check(eight_floats[i] == signed_bytes[3 + i], "floats of signed bytes are wrong");
+
   Random random(1);
   test_halves();
   test_integers(random);

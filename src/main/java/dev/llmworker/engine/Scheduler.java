@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
@@ -60,11 +61,12 @@ final class Scheduler {
             LongSupplier clock,
             EngineStats stats,
             Executor maskThreads) {
-        this(decoder, endOfSequence, waiting, clock, stats, maskThreads, true);
+        this(decoder, endOfSequence, waiting, clock, stats, maskThreads, true, null);
     }
 
     /// @param maskThreads compute which tokens a format allows
     /// @param speculates whether draft tokens are tried
+    /// @param folder has cached prefixes of an earlier process; null if this one does not write any
     Scheduler(
             Decoder decoder,
             IntPredicate endOfSequence,
@@ -72,7 +74,8 @@ final class Scheduler {
             LongSupplier clock,
             EngineStats stats,
             Executor maskThreads,
-            boolean speculates) {
+            boolean speculates,
+            @Nullable PrefixFolder folder) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
@@ -84,6 +87,12 @@ final class Scheduler {
         this.slotCount = decoder.description().slots();
         var copies = decoder.copies();
         this.evicted = copies == null ? null : new EvictedPrefixes(copies, sizes, clock, stats);
+        if (evicted != null && folder != null) {
+            var description = decoder.description();
+            evicted.storeIn(folder, description.vocabularySize(), description.contextLength());
+        } else if (folder != null) {
+            LOG.warn("PREFIX_CACHE_DIR has no effect, because evicted prefixes are not copied to main memory here");
+        }
         this.slots = new PrefixCache(decoder, endOfSequence, evicted);
         int mostDrafts = speculates ? decoder.mostDrafts() : 0;
         this.speculation = new Speculation(mostDrafts, decoder.description().contextLength());
@@ -124,6 +133,13 @@ final class Scheduler {
 
     /// Ends every admitted sequence.
     void endAll(FinishReason reason) {
+        endAll(reason, 0);
+    }
+
+    /// Ends every admitted sequence, and writes cached prefixes if there is a folder for them.
+    ///
+    /// @param storeNanos the most time for writing; 0 writes none
+    void endAll(FinishReason reason, long storeNanos) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
             slots.release(slot);
@@ -133,6 +149,9 @@ final class Scheduler {
             leave(sequence, reason);
             return true;
         });
+        if (storeNanos > 0) {
+            slots.store(clock, storeNanos);
+        }
         slots.close();
         stats.recordHeld(0, 0);
     }
@@ -420,6 +439,9 @@ final class Scheduler {
         // The whole slot: what is not finite may also lie behind this sequence, left by an earlier one. Attention
         // reads a little past a sequence's end, with a weight of 0, and 0 times NaN is NaN.
         decoder.clearSlot(slots.slotOf(sequence), decoder.description().contextLength());
+        if (sequence.reused() > 0) {
+            slots.forgetLike(sequence);
+        }
         end(sequence, false);
     }
 

@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.stats.Count;
 import java.util.Locale;
 import java.util.Map;
@@ -46,13 +47,14 @@ public record MemoryPlan(
 
     /// What the memory must hold.
     ///
+    /// @param cache format of keys and values
     /// @param scratch bytes that a step takes beside `working`, by the length of the context
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     /// @param mostSlots if nobody chose their number
     public record Needs(
             ModelConfig config,
-            int numberBytes,
+            Precision cache,
             long weights,
             long working,
             LongUnaryOperator scratch,
@@ -61,11 +63,11 @@ public record MemoryPlan(
             int mostSlots) {
         /// Bytes of a slot; the largest number if there are more.
         private long slot(long contextLength) {
-            var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
+            var perToken = config.cacheBytesPerToken(contextLength, cache);
             var tokens = contextLength + spareTokens;
             return perToken > Long.MAX_VALUE / 2 / tokens
                     ? Long.MAX_VALUE
-                    : perToken * tokens + config.cacheBytesPerSlot(contextLength, numberBytes);
+                    : perToken * tokens + config.cacheBytesPerSlot(contextLength, cache);
         }
 
         /// What is left for the cache beside the scratch of a step.
@@ -125,9 +127,9 @@ public record MemoryPlan(
                 slots,
                 contextLength,
                 needs.spareTokens(),
-                config.cacheBytesPerToken(contextLength, needs.numberBytes()),
-                config.cacheBytesPerSlot(contextLength, needs.numberBytes()),
-                config.cacheArithmetic(contextLength, needs.numberBytes()),
+                config.cacheBytesPerToken(contextLength, needs.cache()),
+                config.cacheBytesPerSlot(contextLength, needs.cache()),
+                config.cacheArithmetic(contextLength, needs.cache()),
                 config.slotArithmetic(contextLength));
         // Not the product of all: that of a hostile file could overflow.
         if (needs.slot(contextLength) > needs.leftForCache(left, contextLength, 1) / slots) {
@@ -151,14 +153,14 @@ public record MemoryPlan(
     }
 
     /// Bytes of the cache by [LayerState#kind()].
-    public Map<String, Long> byKind(ModelConfig config, int numberBytes) {
+    public Map<String, Long> byKind(ModelConfig config, Precision cache) {
         return config.states(contextLength).stream()
                 .collect(Collectors.groupingBy(
                         LayerState::kind,
                         TreeMap::new,
                         Collectors.summingLong(state -> slots
-                                * (state.perPosition(numberBytes) * (contextLength + spareTokens)
-                                        + state.fixed(numberBytes)))));
+                                * (state.perPosition(cache) * (contextLength + spareTokens)
+                                        + state.fixed(cache)))));
     }
 
     private String arithmetic() {

@@ -99,7 +99,9 @@ public final class SettingsTable {
     public static final Setting<String> DTYPE =
             Setting.oneOf("DTYPE", NUMBER_FORMATS, "number format of the weights: auto, fp32, bf16, fp16");
     public static final Setting<String> KV_CACHE_DTYPE =
-            Setting.oneOf("KV_CACHE_DTYPE", NUMBER_FORMATS, "number format of the KV cache: auto, fp32, bf16, fp16");
+            Setting.oneOf("KV_CACHE_DTYPE",
+            List.of("auto", "fp32", "bf16", "fp16", "q8"),
+            "number format of the KV cache: auto, fp32, bf16, fp16; q8: 8 bits, on CPUs");
     public static final Setting<String> KERNELS = Setting.oneOf(
             "KERNELS", List.of("auto", "native", "torch"), "CPU kernels: native (C++), torch (libtorch), or auto");
     public static final Setting<Integer> THREADS =
@@ -158,6 +160,8 @@ public final class SettingsTable {
             0,
             "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
 
+    public static final Setting<String> PREFIX_CACHE_DIR = Setting.text(
+            "PREFIX_CACHE_DIR", "", "folder that keeps cached prefixes when the worker stops (default: none)");
     public static final Setting<Speculation> SPECULATION = Setting.choice(
             "SPECULATION",
             Speculation.AUTO,
@@ -306,6 +310,7 @@ public final class SettingsTable {
                             DETERMINISTIC,
                             PREFIX_SHARING,
                             PREFIX_CACHE_BYTES,
+                            PREFIX_CACHE_DIR,
                             SPECULATION,
                             TOOL_FORMAT)),
             new Section(

@@ -44,7 +44,8 @@ class SpeculationTest {
                 () -> nowNanos,
                 new EngineStats(),
                 Runnable::run,
-                speculates);
+                speculates,
+                null);
     }
 
     private Sequence submit(int[] prompt, int tokens, SamplingParameters sampling, @Nullable TokenHistory history) {

@@ -50,7 +50,13 @@ public final class TorchDecoder implements Decoder {
         this.bidirectional = bidirectional;
         this.copies = loaded.copiesBytes() == 0
                 ? null
-                : ProgramCopies.of(program, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
+                : ProgramCopies.of(
+                        program,
+                        states,
+                        loaded.states(),
+                        loaded.cache(),
+                        loaded.copiesFormat(),
+                        loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
