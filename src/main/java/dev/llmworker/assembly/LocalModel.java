@@ -71,8 +71,7 @@ public final class LocalModel {
             var task = task(model);
             var folder = prefixFolder(task);
             // Reads all files once more, beside the loading.
-            var fingerprint =
-                    folder == null ? null : inBackground("fingerprint", () -> ModelFingerprint.of(model));
+            var fingerprint = folder == null ? null : inBackground("fingerprint", () -> ModelFingerprint.of(model));
             // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
             var decoder = TorchDecoder.load(model, options(task), reporting(progress, model), stages);

@@ -30,7 +30,8 @@ final class CopiedPrefix {
 
     long usedNanos;
     /// Has it, or a part of it.
-    @Nullable StoredPrefix file;
+    @Nullable
+    StoredPrefix file;
 
     boolean isWhollyStored;
     /// What it counts in the memory of all.

@@ -88,8 +88,7 @@ final class EvictedPrefixes implements AutoCloseable {
     /// @param vocabulary ids are smaller
     /// @param contextLength the most positions
     void storeIn(PrefixFolder folder, int vocabulary, int contextLength) {
-        var identity =
-                folder.identity(copies.format() + "\0" + cuts + "\0" + pieceTokens + "\0" + copies.stateBytes());
+        var identity = folder.identity(copies.format() + "\0" + cuts + "\0" + pieceTokens + "\0" + copies.stateBytes());
         this.folder = folder;
         this.layout = new PrefixLayout(identity, pieceTokens, vocabulary, contextLength, copies);
         List<CopiedPrefix> found = new ArrayList<>();
@@ -163,9 +162,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 int whole = Math.min(start + pieceTokens, copy.length);
                 int end = Math.min(whole, length);
                 var piece = copy.pieces.get(start / pieceTokens);
-                timed(
-                        piece.bytes(),
-                        () -> piece.use(segment -> copies.writePositions(slot, start, whole, segment)));
+                timed(piece.bytes(), () -> piece.use(segment -> copies.writePositions(slot, start, whole, segment)));
                 next = end;
                 sequence.reuse(Math.max(sequence.prefilled(), end), Math.min(exact, end));
                 return end < length || state != null;
@@ -451,7 +448,8 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         long share = mostBytes / bytes.size();
         int countShare = MOST_COPIES / counts.size();
-        var unused = all.stream().filter(copy -> copy != grows && copy.users == 0).toList();
+        var unused =
+                all.stream().filter(copy -> copy != grows && copy.users == 0).toList();
         return unused.stream()
                 .filter(copy -> now - copy.usedNanos > PROTECTED_NANOS
                         || bytes.getOrDefault(copy.owner, 0L) > share

@@ -240,7 +240,8 @@ final class PrefixCache {
         return IntStream.range(0, owners.length).noneMatch(slot -> owners[slot] == null && pasts[slot] == null);
     }
 
-    /// The numbers of a sequence are not finite, and it reused a prefix: no prompt gets those that it may have them from.
+    /// The numbers of a sequence are not finite, and it reused a prefix: no prompt gets those that it may have them
+    /// from.
     void forgetLike(Sequence sequence) {
         if (evicted != null) {
             evicted.forgetLike(sequence);

@@ -159,8 +159,7 @@ public record MemoryPlan(
                         LayerState::kind,
                         TreeMap::new,
                         Collectors.summingLong(state -> slots
-                                * (state.perPosition(cache) * (contextLength + spareTokens)
-                                        + state.fixed(cache)))));
+                                * (state.perPosition(cache) * (contextLength + spareTokens) + state.fixed(cache)))));
     }
 
     private String arithmetic() {

@@ -95,9 +95,7 @@ public record ModelConfig(
 
     /// Bytes that a slot takes in the cache whatever its length.
     public long cacheBytesPerSlot(long positions, Precision cache) {
-        return states(positions).stream()
-                .mapToLong(state -> state.fixed(cache))
-                .sum();
+        return states(positions).stream().mapToLong(state -> state.fixed(cache)).sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.

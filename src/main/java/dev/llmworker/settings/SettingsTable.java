@@ -98,8 +98,8 @@ public final class SettingsTable {
             "auto, cpu, cuda (the first GPU) or cuda:1; auto takes a GPU if there is one");
     public static final Setting<String> DTYPE =
             Setting.oneOf("DTYPE", NUMBER_FORMATS, "number format of the weights: auto, fp32, bf16, fp16");
-    public static final Setting<String> KV_CACHE_DTYPE =
-            Setting.oneOf("KV_CACHE_DTYPE",
+    public static final Setting<String> KV_CACHE_DTYPE = Setting.oneOf(
+            "KV_CACHE_DTYPE",
             List.of("auto", "fp32", "bf16", "fp16", "q8"),
             "number format of the KV cache: auto, fp32, bf16, fp16; q8: 8 bits, on CPUs");
     public static final Setting<String> KERNELS = Setting.oneOf(

@@ -95,7 +95,8 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), Precision.FP32, GB, GB, _ -> 0, 0, 0.5, 32);
+        var needs =
+                new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), Precision.FP32, GB, GB, _ -> 0, 0, 0.5, 32);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }

@@ -36,7 +36,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The folder of `PREFIX_CACHE_DIR`: one file for each prefix, and a random salt. Several workers may use one folder: the
+/// The folder of `PREFIX_CACHE_DIR`: one file for each prefix, and a random salt. Several workers may use one folder:
+/// the
 /// names of files are random, and a file is complete once it has its name.
 ///
 /// A file does not tell whose prefix it is without the salt: it has a keyed hash of the API key's hash.
@@ -138,13 +139,17 @@ public final class PrefixFolder {
         }
     }
 
-    /// What files say of the sequences with a cache salt, in hexadecimal. Only who has the folder's salt can compute it.
+    /// What files say of the sequences with a cache salt, in hexadecimal. Only who has the folder's salt can compute
+    /// it.
     public String owner(String cacheSalt) {
         if (owners.size() >= MOST_OWNERS) {
             owners.clear();
         }
-        return owners.computeIfAbsent(cacheSalt, salt -> HexFormat.of()
-                .formatHex(mac().doFinal(("owner\0" + sharing + "\0" + salt).getBytes(StandardCharsets.UTF_8))));
+        return owners.computeIfAbsent(
+                cacheSalt,
+                salt -> HexFormat.of()
+                        .formatHex(
+                                mac().doFinal(("owner\0" + sharing + "\0" + salt).getBytes(StandardCharsets.UTF_8))));
     }
 
     /// The hash of all that must be the same when a file is read.
@@ -202,14 +207,16 @@ public final class PrefixFolder {
         }
     }
 
-    /// All files of prefixes, those that were used last first. Files that a killed worker left half written are deleted.
+    /// All files of prefixes, those that were used last first. Files that a killed worker left half written are
+    /// deleted.
     private List<Entry> files() {
         var found = new ArrayList<Entry>();
         try (var files = Files.newDirectoryStream(folder)) {
             for (var path : files) {
                 var name = String.valueOf(path.getFileName());
                 var isPartial = PARTIAL_NAME.matcher(name).matches();
-                if (!isPartial && !NAME.matcher(name).matches() || !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+                if (!isPartial && !NAME.matcher(name).matches()
+                        || !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
                     continue;
                 }
                 var used = Files.getLastModifiedTime(path).toInstant();
@@ -245,8 +252,7 @@ public final class PrefixFolder {
         var partial = folder.resolve(name + PARTIAL);
         var options = EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         var isComplete = false;
-        try (var channel =
-                FileChannel.open(partial, options, PosixFilePermissions.asFileAttribute(PRIVATE_FILE))) {
+        try (var channel = FileChannel.open(partial, options, PosixFilePermissions.asFileAttribute(PRIVATE_FILE))) {
             var header = writeBlocks(prefix, channel, isTimeUp);
             if (header == null) {
                 return null;

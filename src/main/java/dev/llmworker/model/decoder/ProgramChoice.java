@@ -29,7 +29,11 @@ final class ProgramChoice {
         }
         var problem = nativeProblem(config, options, device);
         if (problem == null) {
-            return options.cache() != Precision.Q8 && config.isPlain() && isTorchFaster(options, NativeLibrary.isAmxUsable()) ? torch : ProgramKind.NATIVE;
+            return options.cache() != Precision.Q8
+                            && config.isPlain()
+                            && isTorchFaster(options, NativeLibrary.isAmxUsable())
+                    ? torch
+                    : ProgramKind.NATIVE;
         }
         if (options.kernels() == Kernels.NATIVE) {
             throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);

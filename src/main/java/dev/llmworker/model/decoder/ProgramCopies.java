@@ -12,12 +12,7 @@ import java.util.List;
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
 record ProgramCopies(
-        DecoderProgram program,
-        SlotStates slots,
-        String format,
-        long mostBytes,
-        long bytesPerPosition,
-        long stateBytes)
+        DecoderProgram program, SlotStates slots, String format, long mostBytes, long bytesPerPosition, long stateBytes)
         implements SlotCopies {
     /// @param cache format of keys and values
     static ProgramCopies of(

@@ -21,7 +21,8 @@ public interface SlotCopies {
     /// The most bytes that all copies may take together, by the memory plan.
     long mostBytes();
 
-    /// What must be the same in two processes, so that one can use the other's copies: the program, its numbers, and how
+    /// What must be the same in two processes, so that one can use the other's copies: the program, its numbers, and
+    /// how
     /// they lie in memory. The model is not part of it.
     String format();
 

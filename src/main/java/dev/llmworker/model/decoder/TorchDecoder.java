@@ -51,12 +51,7 @@ public final class TorchDecoder implements Decoder {
         this.copies = loaded.copiesBytes() == 0
                 ? null
                 : ProgramCopies.of(
-                        program,
-                        states,
-                        loaded.states(),
-                        loaded.cache(),
-                        loaded.copiesFormat(),
-                        loaded.copiesBytes());
+                        program, states, loaded.states(), loaded.cache(), loaded.copiesFormat(), loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].

@@ -9,8 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.model.device.HostMemory;
 import dev.llmworker.model.decoder.SlotCopies;
+import dev.llmworker.model.device.HostMemory;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
@@ -165,7 +165,8 @@ class PrefixFolderTest {
         for (var i = 0; i < 3; i++) {
             assertArrayEquals(bytes(prefix.pieces().get(i)), bytes(back.pieces().get(i)));
         }
-        assertEquals(prefix.states().getFirst().state(), back.states().getFirst().state());
+        assertEquals(
+                prefix.states().getFirst().state(), back.states().getFirst().state());
         assertArrayEquals(
                 bytes(prefix.states().getFirst().bytes()),
                 bytes(back.states().getFirst().bytes()));
@@ -176,8 +177,7 @@ class PrefixFolderTest {
         var file = write(prefix(100)).path();
         assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
-        assertEquals(
-                "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path.resolve("salt"))));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path.resolve("salt"))));
     }
 
     @Test
@@ -194,13 +194,15 @@ class PrefixFolderTest {
         var owner = folder.owner(SHA_OF_KEY);
         assertEquals(owner, open("another model").owner(SHA_OF_KEY));
         assertNotEquals(owner, folder.owner(""));
-        assertNotEquals(owner, PrefixFolder.open(path, "model".getBytes(), "ALL").owner(SHA_OF_KEY));
+        assertNotEquals(
+                owner, PrefixFolder.open(path, "model".getBytes(), "ALL").owner(SHA_OF_KEY));
         var hex = HexFormat.of().formatHex(Files.readAllBytes(write(prefix(100)).path()));
         assertFalse(hex.contains(SHA_OF_KEY));
         assertTrue(hex.contains(owner));
         var other = temporary.resolve("other");
         PrefixFolder.prepare(other);
-        assertNotEquals(owner, PrefixFolder.open(other, "model".getBytes(), "KEY").owner(SHA_OF_KEY));
+        assertNotEquals(
+                owner, PrefixFolder.open(other, "model".getBytes(), "KEY").owner(SHA_OF_KEY));
     }
 
     @Test
@@ -210,8 +212,7 @@ class PrefixFolderTest {
         folder = open("model");
         assertTrue(folder.read(layout()).isEmpty());
         assertEquals(0, files());
-        assertEquals(
-                "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path.resolve("salt"))));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path.resolve("salt"))));
     }
 
     @Test
@@ -236,7 +237,9 @@ class PrefixFolderTest {
             var file = write(prefix(70)).path();
             Files.write(file, bytes);
             var found = folder.read(layout());
-            assertEquals(List.of(whole.path()), found.stream().map(StoredPrefix::path).toList());
+            assertEquals(
+                    List.of(whole.path()),
+                    found.stream().map(StoredPrefix::path).toList());
             assertFalse(Files.exists(file), bytes.length + " bytes");
         }
         assertTrue(Files.exists(foreign));
@@ -291,8 +294,8 @@ class PrefixFolderTest {
     @Test
     void whatCannotBeWrittenLeavesNothing() throws Exception {
         var source = write(prefix(150));
-        var again = new PrefixFolder.Prefix(
-                source.owner(), source.ids(), source.exact(), source.pieces(), source.states());
+        var again =
+                new PrefixFolder.Prefix(source.owner(), source.ids(), source.exact(), source.pieces(), source.states());
         Files.delete(source.path());
         assertThrows(IOException.class, () -> folder.write(again, layout(), () -> false));
         assertEquals(0, files());

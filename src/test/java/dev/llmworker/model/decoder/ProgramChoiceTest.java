@@ -60,8 +60,7 @@ class ProgramChoiceTest {
     }
 
     private static void assertRefused(ModelConfig config, DecoderOptions options, Device device, String why) {
-        var refused =
-                assertThrows(IllegalArgumentException.class, () -> ProgramChoice.of(config, options, device));
+        var refused = assertThrows(IllegalArgumentException.class, () -> ProgramChoice.of(config, options, device));
         assertEquals(
                 "KV_CACHE_DTYPE is q8, which only native kernels have, and they cannot be used: " + why,
                 refused.getMessage());
