@@ -126,6 +126,144 @@ void piece(const Queries& queries, const Number* keys, const Number* values, int
   if (d < dim) weigh<Number, Q, 1>(queries, values, dim, first, most, scores, d);
 }
 
+// Queries as numbers of 16 bits, and the scale of each.
+template <int Q>
+struct WholeQueries {
+  std::vector<int16_t>& numbers;  // [Q, dim]
+  float scales[Q];
+
+  WholeQueries(const Queries& queries, int dim, std::vector<int16_t>& memory) : numbers(memory) {
+    constexpr float LARGEST = 32767.0f;
+    numbers.resize(std::max(numbers.size(), static_cast<size_t>(Q) * dim));
+    for (int i = 0; i < Q; i++) {
+      F32x8 largest{}, zeros{};
+      for (int d = 0; d < dim; d += 8) {
+        const F32x8 q = load8(queries.q[i] + d);
+        largest = maximum(largest, absolute(q));
+        zeros = multiply_add(q, splat(0.0f), zeros);
+      }
+      // If a query is not finite, neither is its scale.
+      scales[i] = max8(largest) / LARGEST + sum8(zeros);
+      const F32x8 factor = splat(scales[i] > 0 ? 1.0f / scales[i] : 0.0f);
+      for (int d = 0; d < dim; d += 8) {
+        int16_t both[16];
+        const I32x8 whole = to_integers(load8(queries.q[i] + d) * factor);
+        store16(both, narrow(whole, whole));
+        std::memcpy(numbers.data() + static_cast<size_t>(i) * dim + d, both, 16);
+      }
+    }
+  }
+};
+
+// As `score`, with keys in bytes. keys: B blocks
+template <int Q, int B>
+inline void score_bytes(const WholeQueries<Q>& queries, const uint8_t* keys, int dim, float* scores) {
+  constexpr int STRIDE = KvCache::STRIDE, GROUP = KvCache::GROUP;
+  const size_t block = STRIDE * KvCache::position_bytes(CacheType::Q8, dim);
+  const int8_t* const bytes = reinterpret_cast<const int8_t*>(keys);
+  F32x8 sums[Q * B];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q * B; i++) sums[i] = F32x8{};
+  for (int first = 0; first < dim; first += GROUP) {
+    I32x8 products[Q * B];
+#pragma GCC unroll 8
+    for (int i = 0; i < Q * B; i++) products[i] = I32x8{};
+    const int end = std::min(dim, first + GROUP);
+    for (int d = first; d < end; d += 2) {
+      I16x16 k[B];
+#pragma GCC unroll 4
+      for (int b = 0; b < B; b++) k[b] = load_bytes(bytes + b * block + d * STRIDE);
+#pragma GCC unroll 4
+      for (int i = 0; i < Q; i++) {
+        const I16x16 pair = splat_pair(queries.numbers.data() + static_cast<size_t>(i) * dim + d);
+#pragma GCC unroll 4
+        for (int b = 0; b < B; b++) products[i * B + b] = products[i * B + b] + pair_products(k[b], pair);
+      }
+    }
+#pragma GCC unroll 4
+    for (int b = 0; b < B; b++) {
+      const F32x8 scale = load8(reinterpret_cast<const Half*>(keys + b * block + STRIDE * dim) + first / GROUP * STRIDE);
+#pragma GCC unroll 4
+      for (int i = 0; i < Q; i++) sums[i * B + b] = multiply_add(to_floats(products[i * B + b]), scale, sums[i * B + b]);
+    }
+  }
+  for (int i = 0; i < Q; i++) {
+    for (int b = 0; b < B; b++) store8(scores + i * PIECE + b * 8, sums[i * B + b] * splat(queries.scales[i]));
+  }
+}
+
+// As `weigh`, with values in bytes. scores: already times the scales of the group of `d`
+template <int Q, int V>
+inline void weigh_bytes(const Queries& queries, const uint8_t* values, int dim, int first, int count, const float* scores, int d) {
+  constexpr int STRIDE = KvCache::STRIDE;
+  const size_t block = STRIDE * KvCache::position_bytes(CacheType::Q8, dim);
+  F32x8 sums[Q * V];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q * V; i++) sums[i] = F32x8{};
+  for (int start = first / STRIDE * STRIDE; start < count; start += STRIDE) {
+    const int8_t* const bytes = reinterpret_cast<const int8_t*>(values + start / STRIDE * block) + d;
+    const int end = std::min(STRIDE, count - start);
+    for (int p = 0; p < end; p++) {
+      F32x8 v[V];
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) v[j] = load8(bytes + p * dim + 8 * j);
+#pragma GCC unroll 4
+      for (int i = 0; i < Q; i++) {
+        const F32x8 weight = splat(scores[i * PIECE + start + p]);
+#pragma GCC unroll 4
+        for (int j = 0; j < V; j++) sums[i * V + j] = multiply_add(v[j], weight, sums[i * V + j]);
+      }
+    }
+  }
+  for (int i = 0; i < Q; i++) {
+    for (int j = 0; j < V; j++) store8(queries.partials[i]->values + d + 8 * j, sums[i * V + j]);
+  }
+}
+
+// As `piece`, with a cache in bytes.
+template <int Q>
+void piece_of_bytes(const Queries& queries, const uint8_t* keys, const uint8_t* values, int dim, float cap) {
+  static thread_local std::vector<int16_t> memory;
+  constexpr int B = Q <= 2 ? 4 : 2, STRIDE = KvCache::STRIDE, GROUP = KvCache::GROUP;
+  const size_t position = KvCache::position_bytes(CacheType::Q8, dim);
+  float scores[Q * PIECE], scaled[Q * PIECE];
+  const int most = *std::max_element(queries.seen, queries.seen + Q);
+  const int first = *std::min_element(queries.unseen, queries.unseen + Q) / 8 * 8, count = (most + 7) / 8 * 8;
+  const WholeQueries<Q> whole(queries, dim, memory);
+  int at = first;
+  for (; at + 8 * B <= count; at += 8 * B) score_bytes<Q, B>(whole, keys + at * position, dim, scores + at);
+  for (; at < count; at += 8) score_bytes<Q, 1>(whole, keys + at * position, dim, scores + at);
+  for (int i = 0; i < Q; i++) {
+    if (cap > 0) bound(scores + i * PIECE, first, count, cap);
+    exponentials(scores + i * PIECE, first, count, queries.unseen[i], queries.seen[i], *queries.partials[i]);
+  }
+  for (int d = 0; d < dim;) {
+    if (d % GROUP == 0) {
+      for (int start = first; start < count; start += STRIDE) {
+        const F32x8 scale = load8(reinterpret_cast<const Half*>(values + start * position + STRIDE * dim) + d / GROUP * STRIDE);
+        for (int i = 0; i < Q; i++) store8(scaled + i * PIECE + start, load8(scores + i * PIECE + start) * scale);
+      }
+    }
+    if (d + 16 <= dim) {
+      weigh_bytes<Q, 2>(queries, values, dim, first, most, scaled, d);
+      d += 16;
+    } else {
+      weigh_bytes<Q, 1>(queries, values, dim, first, most, scaled, d);
+      d += 8;
+    }
+  }
+}
+
+void tile_of_bytes(const Queries& queries, int count, const uint8_t* keys, const uint8_t* values, int dim, float cap, int first) {
+  const size_t skipped = first * KvCache::position_bytes(CacheType::Q8, dim);
+  switch (count) {
+    case 1: return piece_of_bytes<1>(queries, keys + skipped, values + skipped, dim, cap);
+    case 2: return piece_of_bytes<2>(queries, keys + skipped, values + skipped, dim, cap);
+    case 3: return piece_of_bytes<3>(queries, keys + skipped, values + skipped, dim, cap);
+    default: return piece_of_bytes<4>(queries, keys + skipped, values + skipped, dim, cap);
+  }
+}
+
 template <typename Number>
 void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t* values, int dim, float cap, int first) {
   const size_t skipped = static_cast<size_t>(first) * dim;
@@ -234,6 +372,7 @@ void attend(const KvCache& cache, int layer, const Attention& attention, const s
         case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
         case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
         case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
+        case CacheType::Q8: tile_of_bytes(queries, filled, keys, its_values, dim, attention.cap, kept); break;
       }
       filled = 0;
     };

@@ -20,10 +20,11 @@ enum class Format {
   Q4_HALF_BLOCKS = 7,
   CODES = 8,
   CODES_HALF_BLOCKS = 9,
+  Q4_CENTRED = 10,
 };
 
-// What the KV cache holds.
-enum class CacheType { F32 = 0, F16 = 1, BF16 = 2 };
+// What the KV cache holds. Q8: bytes, with a float16 scale for each 32 of them.
+enum class CacheType { F32 = 0, F16 = 1, BF16 = 2, Q8 = 3 };
 
 // The types of a GGUF file whose blocks `put_blocks` takes as they are.
 enum class GgufType { Q4_0 = 2, Q4_1 = 3, Q8_0 = 8 };
@@ -98,12 +99,12 @@ Enum up_to(Enum last, const char* what, int64_t number) {
 
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  return up_to(Format::CODES_HALF_BLOCKS, "weight format", number);
+  return up_to(Format::Q4_CENTRED, "weight format", number);
 }
 
 template <>
 inline CacheType enumerator<CacheType>(int64_t number) {
-  return up_to(CacheType::BF16, "cache type", number);
+  return up_to(CacheType::Q8, "cache type", number);
 }
 
 template <>

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <numeric>
@@ -25,6 +26,49 @@ void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const fl
     store8(eight, load8(key + d));
     for (int i = 0; i < 8; i++) column[(d + i) * STRIDE] = eight[i];
     store8(row + d, load8(value + d));
+  }
+}
+
+// The scale of up to GROUP numbers, and what they become: the nearest multiples of it. If one is not a number, neither is the scale.
+Half to_bytes(const float* numbers, int count, int8_t* bytes) {
+  constexpr float LARGEST = 127.0f, LARGEST_HALF = 65504.0f;
+  float largest = 0;
+  bool are_numbers = true;
+  for (int i = 0; i < count; i++) {
+    are_numbers = are_numbers && numbers[i] == numbers[i];
+    largest = std::max(largest, std::abs(numbers[i]));
+  }
+  // As float16 caches bound numbers.
+  const Half scale{to_half(are_numbers ? std::min(largest, LARGEST_HALF) / LARGEST : NAN)};
+  const float step = from_half(scale.bits);
+  if (!(step > 0)) {
+    std::memset(bytes, 0, count);
+    return scale;
+  }
+  const F32x8 steps = splat(step), most = splat(LARGEST);
+  for (int i = 0; i < count; i += 8) {
+    float eight[8];
+    store8(eight, round_to_whole(maximum(minimum(load8(numbers + i) / steps, most), splat(0.0f) - most)));
+    for (int j = 0; j < 8; j++) bytes[i + j] = static_cast<int8_t>(eight[j]);
+  }
+  return scale;
+}
+
+void put_bytes(uint8_t* keys, uint8_t* values, int dim, int position, const float* key, const float* value) {
+  constexpr int STRIDE = KvCache::STRIDE, GROUP = KvCache::GROUP;
+  const size_t block = static_cast<size_t>(position / STRIDE) * STRIDE * KvCache::position_bytes(CacheType::Q8, dim);
+  const int at = position % STRIDE;
+  const auto put_scale = [&](uint8_t* start, int group, Half scale) {
+    std::memcpy(start + block + STRIDE * dim + sizeof scale * (group * STRIDE + at), &scale, sizeof scale);
+  };
+  int8_t* const pairs = reinterpret_cast<int8_t*>(keys + block);
+  int8_t* const row = reinterpret_cast<int8_t*>(values + block) + at * dim;
+  for (int d = 0; d < dim; d += GROUP) {
+    int8_t bytes[GROUP];
+    const int count = std::min(GROUP, dim - d);
+    put_scale(keys, d / GROUP, to_bytes(key + d, count, bytes));
+    for (int i = 0; i < count; i++) pairs[(d + i) / 2 * 2 * STRIDE + 2 * at + i % 2] = bytes[i];
+    put_scale(values, d / GROUP, to_bytes(value + d, count, row + d));
   }
 }
 
@@ -57,7 +101,6 @@ void copy_in(const std::vector<std::span<uint8_t>>& pieces, const uint8_t* from)
 
 KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, int length)
     : type_(type), layers_(layers), slots_(slots), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
-  number_bytes_ = type == CacheType::F32 ? 4 : 2;
   for (int i = 0; i < static_cast<int>(layers_.size()); i++) {
     const Layer& layer = layers_[i];
     if (layer.dim % 8 != 0) throw std::invalid_argument("heads have " + std::to_string(layer.dim) + " values; expected a multiple of 8");
@@ -65,14 +108,15 @@ KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, in
       throw std::invalid_argument("a ring of " + std::to_string(layer.ring) + " positions or a state of " +
                                   std::to_string(layer.floats) + " numbers is impossible");
     }
-    size_t unit = layer.floats > 0 ? 4 : 2 * number_bytes_, all = 0;
+    size_t unit = layer.floats > 0 ? 4 : 2, all = 0;
     const auto times = [](size_t& product, size_t factor) {
       if (__builtin_mul_overflow(product, factor, &product)) throw std::bad_alloc();
     };
     if (layer.floats > 0) {
       times(unit, static_cast<size_t>(layer.floats));
     } else {
-      for (const int factor : {layer.dim, positions(i), layer.heads}) times(unit, static_cast<size_t>(factor));
+      times(unit, position_bytes(i));
+      for (const int factor : {positions(i), layer.heads}) times(unit, static_cast<size_t>(factor));
     }
     all = unit;
     times(all, static_cast<size_t>(slots));
@@ -99,6 +143,7 @@ void KvCache::put(int layer, int slot, int head, int position, const float* key,
     case CacheType::F32: return put_numbers<float>(k, v, dim, position, key, value);
     case CacheType::F16: return put_numbers<Half>(k, v, dim, position, key, value);
     case CacheType::BF16: return put_numbers<Bfloat>(k, v, dim, position, key, value);
+    case CacheType::Q8: return put_bytes(k, v, dim, position, key, value);
   }
 }
 
@@ -136,7 +181,7 @@ std::vector<KvCache::Piece> KvCache::pieces(int slot, int start, int end, size_t
   std::vector<Piece> all;
   for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
     if (layers_[layer].has_states()) continue;
-    const size_t row = number_bytes_ * layers_[layer].dim;
+    const size_t row = position_bytes(layer);
     for (int head = 0; head < layers_[layer].heads; head++) {
       all.emplace_back(keys(layer, slot, head) + start * row, count * row);
       all.emplace_back(values(layer, slot, head) + start * row, count * row);
@@ -184,7 +229,7 @@ void KvCache::copy(int source, int target, int length) {
   const size_t positions = std::min(length_, (length + STRIDE - 1) / STRIDE * STRIDE);
   for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
     if (layers_[layer].has_states()) continue;
-    const size_t used = number_bytes_ * layers_[layer].dim * positions;
+    const size_t used = position_bytes(layer) * positions;
     for (int head = 0; head < layers_[layer].heads; head++) {
       std::memcpy(keys(layer, target, head), keys(layer, source, head), used);
       std::memcpy(values(layer, target, head), values(layer, source, head), used);

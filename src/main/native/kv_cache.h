@@ -14,6 +14,10 @@ namespace llmworker {
 // Keys are stored in groups of eight positions, [dim, 8], so that eight scores are computed side by side. Values are
 // [positions, dim]. A head's keys are contiguous, and so are its values: a short sequence touches few pages.
 //
+// With CacheType::Q8 a number is a byte, and each GROUP of numbers of a position has a scale in float16. Eight positions are a block:
+// their bytes, and then their scales, [groups, 8]. Bytes of keys are [dim / 2, 8, 2], so that two numbers of eight keys are
+// multiplied at once. Those of values are [8, dim].
+//
 // A layer may keep the last positions alone, in a ring, or a recurrent state. Of these a slot has several: number 0 is the
 // present one, the others are copies at earlier positions.
 class KvCache {
@@ -24,6 +28,20 @@ class KvCache {
   static constexpr int PIECE = 256;
   // States of a slot.
   static constexpr int STATES = 3;
+  // Numbers that share a scale, with CacheType::Q8. The last group of a position may have fewer.
+  static constexpr int GROUP = 32;
+
+  static constexpr int groups(int dim) { return (dim + GROUP - 1) / GROUP; }
+  // What a key takes, or a value.
+  static constexpr size_t position_bytes(CacheType type, int dim) {
+    switch (type) {
+      case CacheType::F32: return size_t{4} * dim;
+      case CacheType::F16:
+      case CacheType::BF16: return size_t{2} * dim;
+      case CacheType::Q8: return dim + sizeof(uint16_t) * groups(dim);
+    }
+    return 0;
+  }
 
   // What a layer keeps.
   struct Layer {
@@ -84,7 +102,8 @@ class KvCache {
   std::vector<Piece> pieces(int slot, int start, int end, size_t bytes) const;
   std::vector<Piece> state_pieces(int slot, int state, size_t bytes) const;
   // The keys of a head, or its values.
-  size_t head_bytes(int layer) const { return number_bytes_ * layers_[layer].dim * positions(layer); }
+  size_t head_bytes(int layer) const { return position_bytes(layer) * positions(layer); }
+  size_t position_bytes(int layer) const { return position_bytes(type_, layers_[layer].dim); }
   uint8_t* place(int layer, int slot, int head) const { return unit(layer, slot, 0) + 2 * head_bytes(layer) * head; }
   // A state of a slot, or all that a layer without states keeps of it.
   uint8_t* unit(int layer, int slot, int state) const {
@@ -95,7 +114,6 @@ class KvCache {
   CacheType type_;
   std::vector<Layer> layers_;
   int slots_, length_;
-  size_t number_bytes_;
   // Bytes of a unit of each layer.
   std::vector<size_t> unit_bytes_;
   // Where each layer begins, in bytes.

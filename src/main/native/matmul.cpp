@@ -14,6 +14,13 @@ namespace {
 
 // Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
+// Up to DIRECT rows, weights are unpacked as they are multiplied, by each tile of FEW rows again. The tiles take turns with this
+// many blocks, which the first one leaves in the L1 cache.
+constexpr int DIRECT = 8;
+constexpr int DIRECT_BLOCKS = 16;
+// How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
+// guesses end with each page of 4 KB.
+constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
@@ -73,6 +80,12 @@ struct Sums {
     others.add(first_rows, other_rows, columns + stride, stride);
   }
 
+  // Starts with the integers at `numbers`, one for each row of activations.
+  [[gnu::always_inline]] void start(const int32_t* numbers, size_t stride) {
+    low = high = splat_integer_wide(*numbers);
+    others.start(numbers + stride, stride);
+  }
+
   [[gnu::always_inline]] void add(const Sums& more) {
     low = low + more.low;
     high = high + more.high;
@@ -101,6 +114,7 @@ struct Sums {
 template <>
 struct Sums<0> {
   void add(WideWords, WideWords, const int16_t*, size_t) {}
+  void start(const int32_t*, size_t) {}
   void add(const Sums&) {}
   template <bool OFFSET>
   void settle(const Heads<WideFloats>&, const float*, const float*, size_t, float*) const {}
@@ -135,20 +149,24 @@ const float* sums(const Activations& x, int part, int row) {
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
+// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
+// `unpack_blocks` if READY; otherwise the blocks are unpacked here.
+// Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-void panel_product(const uint8_t* panel, const int16_t* unpacked, U8x16 table, const Activations& x, int first, int from,
-                   int count, float* results) {
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
+                                       const Activations& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
   constexpr int CHAINS = std::min(chains(T), EACH);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
   const int16_t* columns = x.quants(first) + from * BLOCK;
   const float* scales = x.scales(first) + from;
   for (int b = 0; b < count; b++, scales++) {
+    if (ahead != nullptr) load_ahead(ahead + b * block_bytes(FORMAT), block_bytes(FORMAT));
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
       Chains<T, CHAINS> products;
+      if constexpr (centre(FORMAT) != 0) products.first.start(x.centres(first) + from + b, blocks);
       for (int word = 0; word < WORDS; word++, words += 4 * PANEL) {
         const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
 #pragma GCC unroll 4
@@ -246,16 +264,17 @@ void plain_tile(const Product& p, int panel, int first) {
   store(p, panel, first, T, results);
 }
 
-// Divides n rows into tiles and calls `tile` for each, with its number of rows as a constant.
-template <typename Tile>
+// Divides n rows into as few tiles of at most MOST rows as possible, of about the same size: a small tile takes longer for each of
+// its rows. Calls `tile` for each, with its number of rows as a constant.
+template <int MOST, typename Tile>
 [[gnu::always_inline]] inline void tiles(int n, Tile&& tile) {
-  int first = 0;
-  for (; first + TILE <= n; first += TILE) tile(std::integral_constant<int, TILE>(), first);
-  repeat<TILE>([&](auto t) {
-    if constexpr (t > 0) {
-      if (n - first == t) tile(t, first);
-    }
-  });
+  for (int first = 0, left = (n + MOST - 1) / MOST; left > 0; left--) {
+    const int size = (n - first + left - 1) / left;
+    repeat<MOST>([&](auto before) {
+      if (size == before + 1) tile(std::integral_constant<int, before + 1>(), first);
+    });
+    first += size;
+  }
 }
 
 // ---- Products of bytes. Only instruction sets with panels of 16 rows have them.
@@ -311,23 +330,23 @@ struct ByteTile {
     others.add(weights, columns + stride, stride);
   }
 
-  // As Sums::settle. added: [T], integers that all sums lack.
-  template <bool OFFSET, bool ADDED>
+  // As Sums::settle. added: [T], integers that all sums lack, FACTOR times.
+  template <bool OFFSET, int FACTOR>
   [[gnu::always_inline]] void settle(const Heads<F32x8>& heads, const float* scales, const float* totals, const int32_t* added,
                                      size_t stride, float* results) const {
-    settle_eight<OFFSET, ADDED>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
+    settle_eight<OFFSET, FACTOR>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
     if constexpr (GROUPS == 2) {
-      settle_eight<OFFSET, ADDED>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
+      settle_eight<OFFSET, FACTOR>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
     }
-    others.template settle<OFFSET, ADDED>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
+    others.template settle<OFFSET, FACTOR>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
   }
 
  private:
-  template <bool OFFSET, bool ADDED>
+  template <bool OFFSET, int FACTOR>
   [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
                                                   float total, int32_t added, float* results) {
     I32x8 all = sums.total();
-    if constexpr (ADDED) all = all + splat_integer(128 * added);
+    if constexpr (FACTOR != 0) all = all + splat_integer(FACTOR * added);
     F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
     if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
     store8(results, result);
@@ -337,7 +356,7 @@ struct ByteTile {
 template <Products HOW, int GROUPS>
 struct ByteTile<HOW, 0, GROUPS> {
   void add(const Octet (&)[2], const uint8_t*, size_t) {}
-  template <bool OFFSET, bool ADDED>
+  template <bool OFFSET, int FACTOR>
   void settle(const Heads<F32x8>&, const float*, const float*, const int32_t*, size_t, float*) const {}
 };
 
@@ -368,7 +387,9 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
         all.offset[1] = halves8(heads + 2 * PANEL * PARTS + 16 * (GROUPS - 1));
       }
       const float* totals = sums<PARTS>(x, part, first) + from + b;
-      tile.template settle<has_offset(FORMAT), FORMAT == Format::Q8_OFFSET>(all, scales, totals, added, blocks, results);
+      // Unsigned bytes are smaller by 128.
+      constexpr int FACTOR = FORMAT == Format::Q8_OFFSET ? 128 : -centre(FORMAT);
+      tile.template settle<has_offset(FORMAT), FACTOR>(all, scales, totals, added, blocks, results);
     }
   }
 }
@@ -379,7 +400,7 @@ void byte_panel(const Product& p, const uint8_t* panel, U8x16 table, float* resu
   const int blocks = p.x->columns() / BLOCK;
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
-    tiles(p.rows, [&](auto t, int first) {
+    tiles<TILE>(p.rows, [&](auto t, int first) {
       // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
@@ -393,7 +414,7 @@ template <Format FORMAT>
 void panel(const Product& p, int panel) {
   const int n = p.rows;
   if constexpr (!is_quantised(FORMAT)) {
-    tiles(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
+    tiles<TILE>(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
   } else {
     static thread_local std::vector<float> sums;
     alignas(64) int16_t unpacked[UNPACKED * PANEL * BLOCK];
@@ -409,18 +430,21 @@ void panel(const Product& p, int panel) {
         case Products::WORDS: break;
       }
     }
-    if (n <= FEW) {
-      tiles(n, [&](auto t, int first) {
-        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, table, *p.x, p.first + first, 0, blocks, results);
-      });
-    } else {
-      for (int from = 0; from < blocks; from += UNPACKED, data += UNPACKED * block_bytes(FORMAT)) {
-        const int count = std::min(UNPACKED, blocks - from);
-        unpack_blocks<FORMAT>(data, table, count, unpacked);
-        tiles(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, true>(data, unpacked, table, *p.x, p.first + first, from, count, results + first * PANEL);
+    for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
+      count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
+      if (n <= DIRECT) {
+        tiles<FEW>(n, [&](auto t, int first) {
+          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, *p.x, p.first + first, from,
+                                          count, results + first * PANEL);
         });
+        continue;
       }
+      unpack_blocks<FORMAT>(data, table, count, unpacked);
+      const uint8_t* next = data + count * block_bytes(FORMAT);
+      tiles<TILE>(n, [&](auto t, int first) {
+        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, *p.x, p.first + first, from, count,
+                                       results + first * PANEL);
+      });
     }
     store(p, panel, 0, n, results);
   }
@@ -435,6 +459,7 @@ void panel(const Product& p, int i) {
     case Format::Q4_HALF_BLOCKS: return panel<Format::Q4_HALF_BLOCKS>(p, i);
     case Format::CODES: return panel<Format::CODES>(p, i);
     case Format::CODES_HALF_BLOCKS: return panel<Format::CODES_HALF_BLOCKS>(p, i);
+    case Format::Q4_CENTRED: return panel<Format::Q4_CENTRED>(p, i);
     case Format::F32: return panel<Format::F32>(p, i);
     case Format::F16: return panel<Format::F16>(p, i);
     case Format::BF16: return panel<Format::BF16>(p, i);
@@ -468,13 +493,14 @@ void Activations::resize(int n, int columns) {
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
   } else {
-    if (totals_.size() < blocks) totals_.resize(blocks);
     // More columns need not be more blocks.
     if (halves_[0].size() < 2 * all) {
       for (auto& halves : halves_) halves.resize(2 * all);
     }
   }
   if (scales_.size() < blocks) {
+    totals_.resize(blocks);
+    centres_.resize(blocks);
     scales_.resize(blocks);
     sums_.resize(blocks);
     for (auto& sums : half_sums_) sums.resize(blocks);
@@ -509,10 +535,9 @@ void Activations::put(int row, const float* values) {
     scales_[first + b] = finite ? scale : total;
     sums_[first + b] = scale * total;
     for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
-    if (!words) {
-      totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
-      put_halves(row, b, block);
-    }
+    totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
+    centres_[first + b] = -8 * totals_[first + b];
+    if (!words) put_halves(row, b, block);
   }
 }
 
@@ -534,12 +559,13 @@ void Activations::copy(int row, const Activations& from, int from_row) {
   if (products_ == Products::WORDS) {
     std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
   } else {
-    std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
     for (const bool nibbles : {false, true}) {
       const size_t bytes = 2 * static_cast<size_t>(columns_);
       std::copy_n(from.halves(nibbles, from_row), bytes, halves_[nibbles].data() + bytes * row);
     }
   }
+  std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
+  std::copy_n(from.centres(from_row), blocks, centres_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   for (const int i : {0, 1}) {

@@ -43,8 +43,10 @@ class Activations {
   // Of the others: [columns / 8, 2, 8], high and low halves. nibbles: the columns are in the order in which words of 4-bit quants
   // have them, first the low halves of their bytes; otherwise in that of words of bytes.
   const uint8_t* halves(bool nibbles, int row) const { return halves_[nibbles].data() + static_cast<size_t>(row) * 2 * columns_; }
-  // Likewise: for each block the sum of its quants.
+  // For each block the sum of its quants.
   const int32_t* totals(int row) const { return totals_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
+  // For each block what centred quants add to its sums: -8 times the sum of its own quants.
+  const int32_t* centres(int row) const { return centres_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
   const float* scales(int row) const { return scales_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
   // For each block the sum of its quants times its scale.
   const float* sums(int row) const { return sums_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
@@ -63,6 +65,7 @@ class Activations {
   std::vector<int16_t> quants_;
   std::vector<uint8_t> halves_[2];
   std::vector<int32_t> totals_;
+  std::vector<int32_t> centres_;
   std::vector<float> scales_;
   std::vector<float> sums_;
   std::vector<float> half_sums_[2];

@@ -150,11 +150,12 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
 
 bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count) {
   check_rows(first, count);
-  if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : Format::Q4)) {
+  const bool offsets = type == GgufType::Q4_1;
+  if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : offsets ? Format::Q4 : Format::Q4_CENTRED)) {
     throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
                                 " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
   }
-  const size_t blocks = columns_ / BLOCK, head = type == GgufType::Q4_1 ? 4 : 2;
+  const size_t blocks = columns_ / BLOCK, head = offsets ? 4 : 2;
   const size_t bytes = head + (type == GgufType::Q8_0 ? BLOCK : BLOCK / 2);
   check_size("blocks", source.size(), count * blocks * bytes);
   bool finite = true;
@@ -167,11 +168,9 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first,
     });
     return finite;
   }
-  const bool offsets = type == GgufType::Q4_1;
   put(first, count, [&](int row, int b) {
     const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
-    const uint16_t scale = at<uint16_t>(data);
-    const uint16_t offset = offsets ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
+    const uint16_t scale = at<uint16_t>(data), offset = offsets ? at<uint16_t>(data + 2) : uint16_t{0};
     finite &= is_finite(scale) && is_finite(offset);
     // Column j in the low and column j + 16 in the high half of byte j.
     const U8x16 quants = load16(data + head);
@@ -261,7 +260,7 @@ void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
       if (has_nibbles(format_)) {
         for (int i = 0; i < 8; i++) {
           const int quant = bits >> (4 * i) & 15;
-          out[8 * word + NIBBLE_COLUMNS[i]] = (has_codes(format_) ? table_[quant] : quant) * scale + offset;
+          out[8 * word + NIBBLE_COLUMNS[i]] = (has_codes(format_) ? table_[quant] : quant - centre(format_)) * scale + offset;
         }
       } else {
         for (int i = 0; i < 4; i++) {

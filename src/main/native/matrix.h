@@ -21,12 +21,14 @@ constexpr int TABLE = 16;
 
 constexpr bool has_codes(Format format) { return format == Format::CODES || format == Format::CODES_HALF_BLOCKS; }
 constexpr bool has_nibbles(Format format) {
-  return format == Format::Q4 || format == Format::Q4_HALF_BLOCKS || has_codes(format);
+  return format == Format::Q4 || format == Format::Q4_CENTRED || format == Format::Q4_HALF_BLOCKS || has_codes(format);
 }
 constexpr int quant_bytes(Format format) { return has_nibbles(format) ? BLOCK / 2 : BLOCK; }
 constexpr bool has_offset(Format format) {
   return format == Format::Q4 || format == Format::Q8_OFFSET || format == Format::Q4_HALF_BLOCKS;
 }
+// What quants are made smaller by in products. Instead of an offset of each row, an integer of the activations does it.
+constexpr int centre(Format format) { return format == Format::Q4_CENTRED ? 8 : 0; }
 constexpr int scales_a_block(Format format) {
   return format == Format::Q8_HALF_BLOCKS || format == Format::Q4_HALF_BLOCKS || format == Format::CODES_HALF_BLOCKS ? 2 : 1;
 }
@@ -99,7 +101,7 @@ class Matrix {
   bool put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count);
 
   // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
-  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale. Of codes it is the table's number
+  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale; in Q4_CENTRED (quant - 8) · scale. Of codes it is the table's number
   // times the scale. A format without offsets ignores them. Returns whether all scales and offsets are finite as they are held.
   bool put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
                   int count);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace llmworker {
@@ -32,6 +33,7 @@ inline F32x8 splat(float value);
 inline F32x8 load8(const float* p);
 inline F32x8 load8(const Half* p);
 inline F32x8 load8(const Bfloat* p);
+inline F32x8 load8(const int8_t* p);
 inline void store8(float* p, F32x8 v);
 // Rounds to nearest, ties to even. A value past float16's range becomes its largest one: infinity would turn every later sum
 // of the sequence into NaN.
@@ -80,6 +82,8 @@ inline void store16(int16_t* p, I16x16 v);
 inline void store16_aligned(int16_t* p, I16x16 v);
 // Sixteen words of 16 bits from 32 bytes.
 inline I16x16 load_words(const uint8_t* p);
+// Sixteen signed bytes.
+inline I16x16 load_bytes(const int8_t* p);
 inline I16x16 splat_word(int16_t value);
 // The numbers at p[0] and p[1] by turns.
 inline I16x16 splat_pair(const int16_t* p);
@@ -148,6 +152,10 @@ struct ByteSums;
 
 // The compiler computes a and b here, and nothing of what follows before them.
 inline void compute_now(I32x8& a, I32x8& b);
+// Asks the processor to load bytes into its cache. They may lie outside the memory of the program.
+inline void load_ahead(const uint8_t* p, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
 // Tells the processor that this thread waits in a loop.
 inline void pause_in_loop();
 

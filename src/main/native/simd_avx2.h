@@ -31,6 +31,10 @@ inline F32x8 load8(const Bfloat* p) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
 }
 
+inline F32x8 load8(const int8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
+
 inline void store8(float* p, F32x8 v) { _mm256_storeu_ps(p, v.v); }
 
 inline void store8(Half* p, F32x8 v) {
@@ -95,6 +99,9 @@ inline I16x16 load16(const int16_t* p) { return {_mm256_loadu_si256(reinterpret_
 inline void store16(int16_t* p, I16x16 v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.v); }
 inline void store16_aligned(int16_t* p, I16x16 v) { _mm256_store_si256(reinterpret_cast<__m256i*>(p), v.v); }
 inline I16x16 load_words(const uint8_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+inline I16x16 load_bytes(const int8_t* p) {
+  return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
 inline I16x16 splat_word(int16_t value) { return {_mm256_set1_epi16(value)}; }
 
 inline I16x16 splat_pair(const int16_t* p) {

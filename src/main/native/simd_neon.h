@@ -41,6 +41,11 @@ inline F32x8 load8(const Bfloat* p) {
   return {vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(bits), 16)), vreinterpretq_f32_u32(vshll_high_n_u16(bits, 16))};
 }
 
+inline F32x8 load8(const int8_t* p) {
+  const int16x8_t words = vmovl_s8(vld1_s8(p));
+  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(words))), vcvtq_f32_s32(vmovl_high_s16(words))};
+}
+
 inline F32x8 operator+(F32x8 a, F32x8 b) { return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)}; }
 inline F32x8 operator-(F32x8 a, F32x8 b) { return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)}; }
 inline F32x8 operator*(F32x8 a, F32x8 b) { return {vmulq_f32(a.low, b.low), vmulq_f32(a.high, b.high)}; }
@@ -127,6 +132,11 @@ inline void store16_aligned(int16_t* p, I16x16 v) { store16(p, v); }
 
 inline I16x16 load_words(const uint8_t* p) {
   return {vreinterpretq_s16_u8(vld1q_u8(p)), vreinterpretq_s16_u8(vld1q_u8(p + 16))};
+}
+
+inline I16x16 load_bytes(const int8_t* p) {
+  const int8x16_t bytes = vld1q_s8(p);
+  return {vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes)};
 }
 
 inline I16x16 splat_word(int16_t value) { return {vdupq_n_s16(value), vdupq_n_s16(value)}; }

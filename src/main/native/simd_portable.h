@@ -17,6 +17,8 @@ using Bits = uint32_t __attribute__((vector_size(16)));
 using Shorts = int16_t __attribute__((vector_size(16)));
 using ShortBits = uint16_t __attribute__((vector_size(16)));
 using FourShorts = int16_t __attribute__((vector_size(8)));
+using EightBytes = int8_t __attribute__((vector_size(8)));
+using FourBytes = int8_t __attribute__((vector_size(4)));
 using FourShortBits = uint16_t __attribute__((vector_size(8)));
 using Bytes = uint8_t __attribute__((vector_size(16)));
 
@@ -85,6 +87,10 @@ inline F32x8 load8(const Half* p) {
 
 inline F32x8 load8(const Bfloat* p) {
   return {(Floats)(widen(vector_at<FourShortBits>(p)) << 16), (Floats)(widen(vector_at<FourShortBits>(p + 4)) << 16)};
+}
+
+inline F32x8 load8(const int8_t* p) {
+  return {__builtin_convertvector(vector_at<FourBytes>(p), Floats), __builtin_convertvector(vector_at<FourBytes>(p + 4), Floats)};
 }
 
 inline F32x8 operator+(F32x8 a, F32x8 b) { return {a.low + b.low, a.high + b.high}; }
@@ -196,6 +202,10 @@ inline void store16(int16_t* p, I16x16 v) {
 
 inline void store16_aligned(int16_t* p, I16x16 v) { store16(p, v); }
 inline I16x16 load_words(const uint8_t* p) { return {vector_at<Shorts>(p), vector_at<Shorts>(p + 16)}; }
+
+inline I16x16 load_bytes(const int8_t* p) {
+  return {__builtin_convertvector(vector_at<EightBytes>(p), Shorts), __builtin_convertvector(vector_at<EightBytes>(p + 8), Shorts)};
+}
 
 inline I16x16 splat_word(int16_t value) {
   const Shorts all{value, value, value, value, value, value, value, value};

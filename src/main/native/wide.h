@@ -3,7 +3,7 @@
 //
 // LANES      floats, or integers of 32 bits, in a vector
 // TILE       rows of activations that are multiplied with a panel at once: their sums and two vectors of weights fill the registers
-// FEW        up to this many rows, weights are unpacked as they are multiplied; for more rows they are unpacked first, for all rows
+// FEW        the same if the weights are unpacked as they are multiplied, which takes registers, too
 // chains(n)  how many sums each of n rows has, so that an addition need not wait for the one before
 //
 // Sums of products are of integers, and floats are added in the same order. So AVX2 and AVX-512 give the same bits.
@@ -32,6 +32,7 @@ inline WideFloats operator*(WideFloats a, WideFloats b);
 inline WideFloats multiply_add(WideFloats a, WideFloats b, WideFloats c);
 inline WideIntegers operator+(WideIntegers a, WideIntegers b);
 inline WideFloats to_floats(WideIntegers v);
+inline WideIntegers splat_integer_wide(int32_t value);
 
 inline WideWords load_wide(const uint8_t* p);
 inline WideWords load_wide(const int16_t* p);

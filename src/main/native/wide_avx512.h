@@ -42,6 +42,8 @@ inline WideFloats multiply_add(WideFloats a, WideFloats b, WideFloats c) { retur
 inline WideIntegers operator+(WideIntegers a, WideIntegers b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline WideFloats to_floats(WideIntegers v) { return {_mm512_cvtepi32_ps(v.v)}; }
 
+inline WideIntegers splat_integer_wide(int32_t value) { return {_mm512_set1_epi32(value)}; }
+
 inline WideWords load_wide(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 inline WideWords load_wide(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_wide_aligned(int16_t* p, WideWords v) { _mm512_store_si512(p, v.v); }

@@ -5,7 +5,7 @@ namespace llmworker {
 
 constexpr int LANES = 8;
 constexpr int TILE = 4;
-constexpr int FEW = 2;
+constexpr int FEW = 4;
 constexpr int chains(int) { return 1; }
 
 using WideFloats = F32x8;
@@ -18,6 +18,7 @@ inline WideFloats load_wide(const Half* p) { return load8(p); }
 inline WideFloats load_wide(const Bfloat* p) { return load8(p); }
 inline void store_wide(float* p, WideFloats v) { store8(p, v); }
 
+inline WideIntegers splat_integer_wide(int32_t value) { return splat_integer(value); }
 inline WideWords load_wide(const uint8_t* p) { return load_words(p); }
 inline WideWords load_wide(const int16_t* p) { return load16(p); }
 inline void store_wide_aligned(int16_t* p, WideWords v) { store16_aligned(p, v); }

@@ -56,7 +56,9 @@ if not hasattr(torch.ops.llmworker, "open"):
 
 def native_format(gguf_type: int) -> int:
     """How the C++ side holds a matrix of a GGUF type."""
-    if gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
+    if gguf_type == gguf_types.Q4_0:
+        return native_formats.Q4_CENTRED
+    if gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
         return native_formats.Q4
     if gguf_type == gguf_types.Q8_0:
         return native_formats.Q8
@@ -120,6 +122,8 @@ class NativeDecoder(DecoderProgram):
             cache_type = native_formats.CACHE_F32
         elif self.cache_type == "fp16":
             cache_type = native_formats.CACHE_F16
+        elif self.cache_type == "q8":
+            cache_type = native_formats.CACHE_Q8
         sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length, self.layer_input])
         # One thread loads the weights.
         torch.ops.llmworker.open(self.native, sizes, self.epsilon, cache_type, 1)
@@ -246,9 +250,19 @@ class NativeDecoder(DecoderProgram):
         torch.ops.llmworker.head(self.native, x, logits)
         return self.bounded(logits)
 
+    @torch.jit.export
+    def place_rows(self, slots: List[int]) -> None:
+        """The rows of the next decode step are in these slots. The rows of a slot are next to each other, at positions one after
+        the other: each sees those before it, as in a prompt."""
+        self.row_slots.clear()
+        self.row_slots.extend(slots)
+
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)
         slots = self.places[:n]
+        if len(self.row_slots) > 0:
+            assert len(self.row_slots) == n, "a step has " + str(n) + " rows, and slots of " + str(len(self.row_slots))
+            slots = torch.tensor(self.row_slots)
         if chunk_tokens.size(0) > 0:
             all_slots, all_positions = [slots], [positions]
             for slot, start, length in self.chunk_places:

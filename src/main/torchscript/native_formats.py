@@ -13,11 +13,13 @@ BF16: Final[int] = 6
 Q4_HALF_BLOCKS: Final[int] = 7
 CODES: Final[int] = 8
 CODES_HALF_BLOCKS: Final[int] = 9
+Q4_CENTRED: Final[int] = 10
 
 # `CacheType` in kv_cache.h.
 CACHE_F32: Final[int] = 0
 CACHE_F16: Final[int] = 1
 CACHE_BF16: Final[int] = 2
+CACHE_Q8: Final[int] = 3
 
 # `VectorRole` and `MatrixRole` in formats.h, in the order of their numbers.
 VECTOR_ROLES: Final[List[str]] = [

@@ -24,7 +24,7 @@ read_state write_state
 METHODS = {
     "decoder.pt": COMMON_METHODS + "copy_slot int4_available packing_available packs_megabytes pack_late pack unpack".split(),
     "dense.pt": COMMON_METHODS + "placement take_pages set_pages copy_page clear_pages try_flash".split(),
-    "native.pt": COMMON_METHODS + "copy_slot close use_threads is_finite".split(),
+    "native.pt": COMMON_METHODS + "copy_slot close use_threads is_finite place_rows".split(),
 }
 # Of a slot in each layer that does not keep all positions: the present state, and copies at earlier positions.
 STATES: Final[int] = 3
@@ -99,6 +99,7 @@ class DecoderProgram(torch.nn.Module):
     projections: List[Tensor]
     chunk_ids: List[int]
     chunk_places: List[List[int]]
+    row_slots: List[int]
 
     def __init_subclass__(cls):
         # TorchScript reads the annotations of a module's own class only. This adds those of its bases.
@@ -146,6 +147,8 @@ class DecoderProgram(torch.nn.Module):
         # Chunks of prompts that run with the next step: all their tokens, and the slot, start and length of each.
         self.chunk_ids = []
         self.chunk_places = []
+        # The slot of each row of the next step; empty if row i is in slot i.
+        self.row_slots = []
         # Of the step that `begin_steered` has run, [n, V].
         self.begun = torch.zeros(0)
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … as many as there are positions
@@ -179,7 +182,7 @@ class DecoderProgram(torch.nn.Module):
         norms_from_zero: whether the file has the weights of RMS norms less 1
         logit_cap: bounds the logits by a tanh; 0: no bound
         layer_input: values that each layer takes of a token beside the stream; 0: none
-        compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
+        compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache; native_decoder.py also has a cache in q8
         """
         self.ropes.clear()
         self.described.clear()
@@ -466,9 +469,10 @@ class DecoderProgram(torch.nn.Module):
 
     @torch.jit.export
     def clear_chunks(self) -> None:
-        """Forgets the chunks of a step that failed."""
+        """Forgets the chunks of a step that failed, and the slots of its rows."""
         self.chunk_ids.clear()
         self.chunk_places.clear()
+        self.row_slots.clear()
 
     @torch.jit.export
     def decode(

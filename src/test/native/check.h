@@ -85,7 +85,8 @@ inline int below(Random& random, int limit) { return static_cast<int>(random() %
 constexpr llmworker::Format ALL_FORMATS[] = {
     llmworker::Format::Q4,  llmworker::Format::Q8,  llmworker::Format::Q8_OFFSET, llmworker::Format::Q8_HALF_BLOCKS,
     llmworker::Format::F32, llmworker::Format::F16, llmworker::Format::BF16,      llmworker::Format::Q4_HALF_BLOCKS,
-    llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS};
+    llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS,
+    llmworker::Format::Q4_CENTRED};
 
 // A matrix and its numbers [rows, columns] by plain loops.
 struct Weighed {
@@ -100,6 +101,8 @@ void test_simd();
 void test_matrices();
 void test_products();
 void test_attention();
+void test_bytes_cache();
+void test_bytes_not_finite();
 void test_decoder();
 void test_texts();
 void test_ring();

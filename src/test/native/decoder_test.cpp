@@ -11,14 +11,50 @@ using namespace llmworker;
 
 namespace {
 
-// What a cache of this type makes of a number.
-float rounded(CacheType type, float value) {
-  switch (type) {
-    case CacheType::F32: return value;
-    case CacheType::F16: return half_to_float(float_to_half(value));
-    case CacheType::BF16: return bfloat_to_float(float_to_bfloat(value));
+constexpr CacheType ALL_TYPES[] = {CacheType::F32, CacheType::F16, CacheType::BF16, CacheType::Q8};
+
+// Numbers of a key or a value, which share a scale, in bytes.
+struct Group {
+  uint16_t scale;
+  std::vector<int8_t> bytes;
+
+  Group(const float* numbers, int count) : bytes(count) {
+    float largest = 0;
+    for (int i = 0; i < count; i++) largest = std::max(largest, std::abs(numbers[i]));
+    scale = float_to_half(largest / 127.0f);
+    const float step = half_to_float(scale);
+    for (int i = 0; i < count && step > 0; i++) {
+      bytes[i] = static_cast<int8_t>(std::min(127.0f, std::max(-127.0f, std::nearbyint(numbers[i] / step))));
+    }
   }
-  return 0;
+};
+
+// What a cache of this type makes of numbers, which are those of keys or values [dim].
+void round_all(CacheType type, std::vector<float>& numbers, int dim) {
+  if (type == CacheType::Q8) {
+    for (size_t start = 0; start < numbers.size(); start += dim) {
+      for (int d = 0; d < dim; d += 32) {
+        const Group group(numbers.data() + start + d, std::min(32, dim - d));
+        for (size_t i = 0; i < group.bytes.size(); i++) numbers[start + d + i] = group.bytes[i] * half_to_float(group.scale);
+      }
+    }
+    return;
+  }
+  for (float& value : numbers) {
+    if (type == CacheType::F16) value = half_to_float(float_to_half(value));
+    if (type == CacheType::BF16) value = bfloat_to_float(float_to_bfloat(value));
+  }
+}
+
+// What attention makes of a query [dim].
+std::vector<float> rounded_query(CacheType type, const float* q, int dim) {
+  std::vector<float> all(q, q + dim);
+  if (type != CacheType::Q8) return all;
+  float largest = 0;
+  for (float value : all) largest = std::max(largest, std::abs(value));
+  const float scale = largest / 32767.0f, factor = 1.0f / scale;
+  for (float& value : all) value = std::nearbyint(value * factor) * scale;
+  return all;
 }
 
 // Keys and values [slots, length, kv_heads, dim] as the cache holds them, and by plain loops.
@@ -43,8 +79,8 @@ struct Kept {
         }
       }
     }
-    for (float& key : keys) key = rounded(type, key);
-    for (float& value : values) value = rounded(type, value);
+    round_all(type, keys, s.dim);
+    round_all(type, values, s.dim);
   }
 
   size_t place(int slot, int position, int head) const {
@@ -52,7 +88,8 @@ struct Kept {
   }
 
   // Attention of one query, by plain loops: [dim].
-  std::vector<double> attend(const float* q, int slot, int position, int end, int query_head) const {
+  std::vector<double> attend(const float* query, int slot, int position, int end, int query_head) const {
+    const std::vector<float> q = rounded_query(cache.type(), query, shape.dim);
     const int head = query_head / (shape.heads / shape.kv_heads);
     const int first = shape.window == 0 ? 0 : std::max(0, position + 1 - shape.window);
     int last = position;
@@ -71,6 +108,13 @@ struct Kept {
     return out;
   }
 };
+
+// Whether two of a slot's bytes, from `at` on, are this number of 16 bits.
+bool are_half(const std::vector<uint8_t>& bytes, size_t at, uint16_t expected) {
+  uint16_t found;
+  std::memcpy(&found, bytes.data() + at, 2);
+  return found == expected;
+}
 
 // Parts of a prompt, single rows, one position, the ends of pieces: by slots, after slots were swapped or not.
 const std::vector<Place> PLACES = {{0, 0},   {1, 255}, {2, 256}, {0, 7},   {1, 590}, {1, 591}, {1, 592}, {1, 593}, {1, 594},
@@ -251,7 +295,7 @@ std::vector<float> logits(Decoder& decoder, std::vector<float> x, int slot, cons
 void test_attention() {
   Random random(4);
   Threads threads(3);
-  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16}) {
+  for (CacheType type : ALL_TYPES) {
     const float sinks[] = {0.5f, -3.0f, 2.0f, 7.0f, 0.0f, 1.0f};
     for (Attention shape : {Attention{1, 1, 8}, {6, 2, 24}, {9, 3, 64}, {5, 1, 16}, {6, 2, 24, 1}, {4, 2, 16, 100}, {2, 1, 8, 256},
                             {6, 3, 16, 0, 2.0f}, {6, 3, 16, 300, 0, sinks}, {5, 1, 32, 12, 3.0f, sinks}, {6, 2, 24, 0, 0, nullptr, true},
@@ -266,10 +310,69 @@ void test_attention() {
   }
 }
 
+// A cache in bytes holds what plain loops make of keys and values, bit by bit, where kv_cache.h says.
+void test_bytes_cache() {
+  Random random(21);
+  for (const int dim : {8, 24, 32, 40, 64, 96}) {
+    constexpr int LENGTH = 20;
+    KvCache cache(CacheType::Q8, {{1, dim}}, 2, LENGTH);
+    const int groups = (dim + 31) / 32;
+    const size_t block = 8 * (dim + 2 * groups), half = 3 * block;
+    std::vector<float> keys = normal(random, size_t(LENGTH) * dim), values = normal(random, size_t(LENGTH) * dim, 1e-4f);
+    // Zeros, numbers that are not in float16's range, and such that only its denormal numbers scale.
+    for (int d = 0; d < dim; d++) {
+      keys[d] = 0;
+      values[d] *= 1e-3f;
+      keys[dim + d] *= 1e4f;
+    }
+    for (int p = 0; p < LENGTH; p++) cache.put(0, 1, 0, p, keys.data() + p * dim, values.data() + p * dim);
+    std::vector<uint8_t> found(2 * half);
+    cache.read(1, 0, LENGTH, found);
+    for (int p = 0; p < LENGTH; p++) {
+      const size_t start = p / 8 * block;
+      for (int d = 0; d < dim; d += 32) {
+        const int count = std::min(32, dim - d);
+        const Group key(keys.data() + p * dim + d, count), value(values.data() + p * dim + d, count);
+        const size_t scale = start + 8 * dim + 2 * (d / 32 * 8 + p % 8);
+        check(are_half(found, scale, key.scale), "a key's scale is wrong");
+        check(are_half(found, half + scale, value.scale), "a value's scale is wrong");
+        for (int i = 0; i < count; i++) {
+          const size_t of_key = start + (d + i) / 2 * 16 + p % 8 * 2 + (d + i) % 2, of_value = half + start + p % 8 * dim + d + i;
+          check(static_cast<int8_t>(found[of_key]) == key.bytes[i], "a key's byte is wrong");
+          check(static_cast<int8_t>(found[of_value]) == value.bytes[i], "a value's byte is wrong");
+        }
+      }
+    }
+  }
+}
+
+// A value that is not a number stays visible, and what is too large becomes the largest number, as in float16.
+void test_bytes_not_finite() {
+  Threads threads(1);
+  const Attention shape{1, 1, 8};
+  const std::vector<float> ones(8, 1.0f);
+  const auto attended = [&](float key, float value, float query) {
+    KvCache cache(CacheType::Q8, {{1, 8}}, 1, 8);
+    std::vector<float> k = ones, v = ones, q = ones, out(8);
+    k[3] = key;
+    v[3] = value;
+    q[5] = query;
+    cache.put(0, 0, 0, 0, ones.data(), ones.data());
+    cache.put(0, 0, 0, 1, k.data(), v.data());
+    attend(cache, 0, shape, {{0, 1}}, q.data(), 8, out.data(), threads);
+    return std::all_of(out.begin(), out.end(), [](float number) { return std::isfinite(number); });
+  };
+  check(attended(2, 2, 2), "finite numbers give others");
+  check(attended(2, INFINITY, 2), "a value that is too large is not bounded");
+  check(attended(-INFINITY, 2, 2), "a key that is too large is not bounded");
+  check(!attended(2, NAN, 2), "a value that is not a number is lost");
+  check(!attended(2, 2, NAN), "a query that is not a number is lost");
+}
+
 void test_decoder() {
   Random random(6);
   const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
-  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16}) {
+  for (CacheType type : ALL_TYPES) {
     const auto decoder = random_decoder(type, 3);
     const std::vector<float> whole = logits(*decoder, x, 0, {70});
     check(std::all_of(whole.begin(), whole.end(), [](float value) { return std::isfinite(value); }), "logits are finite");
@@ -321,7 +424,7 @@ void test_ring() {
   constexpr int LENGTH = 900, RING = 256, WINDOW = 100, MOST = RING - WINDOW + 1;
   const Attention shape{4, 2, 16, WINDOW};
   Threads threads(2);
-  for (CacheType type : {CacheType::F32, CacheType::F16}) {
+  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::Q8}) {
     Random random(8);
     KvCache full(type, {{2, 16}}, 2, LENGTH), ring(type, {{2, 16, RING}}, 2, LENGTH);
     const int stride = 8 * 16;
@@ -382,7 +485,7 @@ void test_states() {
 void test_copies() {
   Random random(12);
   const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
-  for (CacheType type : {CacheType::F32, CacheType::F16}) {
+  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::Q8}) {
     const auto decoder = random_decoder(type, 2);
     KvCache& cache = decoder->cache();
     const std::vector<float> whole = logits(*decoder, x, 0, {70});
@@ -440,7 +543,7 @@ void test_errors() {
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::out_of_range>("2 rows from row 0 on are outside the 1 rows of activations",
                                   [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
-  check_throws<std::invalid_argument>("no weight format has the number 10", [] { enumerator<Format>(10); });
+  check_throws<std::invalid_argument>("no weight format has the number 11", [] { enumerator<Format>(11); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
   check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });
@@ -564,7 +667,7 @@ LayerShape damaged_shape(Random& random) {
 void run_damaged_model(Random& random) {
   const auto size = [&](int most) { return damaged(1 + below(random, most), random); };
   const Sizes sizes{damaged(32 * (1 + below(random, 3)), random), damaged(VOCABULARY, random), size(3), size(40)};
-  Decoder decoder(sizes, 1e-5f, static_cast<CacheType>(below(random, 3)), 1);
+  Decoder decoder(sizes, 1e-5f, static_cast<CacheType>(below(random, 4)), 1);
   decoder.add_rope({std::vector<double>(std::clamp(damaged(4, random), 0, 1 << 16), 0.1), 1.0f});
   std::vector<LayerShape> shapes;
   for (int i = below(random, 3); i >= 0; i--) {

@@ -11,6 +11,8 @@ int main(int count, char** names) {
                {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
                {"texts", test_texts},       {"ring", test_ring},         {"states", test_states},
                {"copies", test_copies},
+               {"bytes", test_bytes_cache},
+               {"bytes, not finite", test_bytes_not_finite},
                {"damaged models", test_damaged_models},
                {"amx", test_amx}};
   for (const auto& test : tests) {

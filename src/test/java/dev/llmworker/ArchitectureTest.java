@@ -130,8 +130,11 @@ class ArchitectureTest {
             Map.entry("hub", List.of(ITSELF)),
             Map.entry(ITSELF, List.of()));
 
-    private static final Map<String, List<String>> ENGINE_MAY_USE =
-            Map.of(ITSELF, List.of("vectors", "queue"), "vectors", List.of("queue"), "queue", List.of());
+    private static final Map<String, List<String>> ENGINE_MAY_USE = Map.ofEntries(
+            Map.entry(ITSELF, List.of("vectors", "queue", "stored")),
+            Map.entry("vectors", List.of("queue")),
+            Map.entry("queue", List.of()),
+            Map.entry("stored", List.of()));
 
     /// What a file has does not know the formats.
     private static final Map<String, List<String>> WEIGHTS_MAY_USE =

@@ -50,7 +50,8 @@ public final class Engines {
                         new InProcessGenerator.Limits(
                                 settings.orNull(SettingsTable.QUEUE_LIMIT),
                                 settings.get(SettingsTable.REQUEST_TIMEOUT),
-                                settings.get(SettingsTable.PREFIX_SHARING) == SettingsTable.PrefixSharing.ALL),
+                                settings.get(SettingsTable.PREFIX_SHARING) == SettingsTable.PrefixSharing.ALL,
+                                settings.get(SettingsTable.SPECULATION) == SettingsTable.Speculation.AUTO),
                         System::nanoTime,
                         stats.engine(),
                         new LoadListener() {

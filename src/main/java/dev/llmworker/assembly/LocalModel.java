@@ -1,6 +1,7 @@
 package dev.llmworker.assembly;
 
 import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.Task;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
@@ -25,6 +26,7 @@ import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -32,6 +34,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -66,9 +69,12 @@ public final class LocalModel {
         try (var model = Architectures.open(located.file())) {
             stages.ended("its header");
             var task = task(model);
+            var folder = prefixFolder(task);
+            // Reads all files once more, beside the loading.
+            var fingerprint = folder == null ? null : inBackground("fingerprint", () -> ModelFingerprint.of(model));
             // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
-            var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
+            var decoder = TorchDecoder.load(model, options(task), reporting(progress, model), stages);
             try {
                 progress.done();
                 var read = prompts.get();
@@ -78,7 +84,10 @@ public final class LocalModel {
                         read.encoder(),
                         located.name(),
                         task,
-                        task == Task.GENERATE ? null : ServedTask.encoder(task, decoder, model, read.tokenizer()));
+                        task == Task.GENERATE ? null : ServedTask.encoder(task, decoder, model, read.tokenizer()),
+                        folder == null || fingerprint == null
+                                ? null
+                                : PrefixFolder.open(folder, fingerprint.get(), sharing()));
                 stages.ended("waiting for the tokenizer");
                 check.get();
                 stages.ended("waiting for the checksum");
@@ -89,6 +98,21 @@ public final class LocalModel {
                 throw e;
             }
         }
+    }
+
+    /// The folder of `PREFIX_CACHE_DIR`; null if there is none, or nothing would be kept in it.
+    private @Nullable Path prefixFolder(Task task) throws IOException {
+        var name = settings.orNull(SettingsTable.PREFIX_CACHE_DIR);
+        if (name == null || task != Task.GENERATE) {
+            return null;
+        }
+        var folder = Path.of(name);
+        PrefixFolder.prepare(folder);
+        return folder;
+    }
+
+    private String sharing() {
+        return settings.get(SettingsTable.PREFIX_SHARING).name();
     }
 
     /// The same model in float32 on the CPU, for one sequence.
@@ -110,6 +134,11 @@ public final class LocalModel {
     /// @throws IllegalArgumentException if it cannot do what `TASK` says
     public Task task(StoredModel model) throws ModelFileException {
         return ServedTask.of(settings.get(SettingsTable.TASK), model);
+    }
+
+    /// As [#options()]. What makes vectors reuses no prefixes.
+    private DecoderOptions options(Task task) {
+        return task == Task.GENERATE ? options() : options().withCopies(0);
     }
 
     public DecoderOptions options() {

@@ -23,8 +23,13 @@ record Decoding(Scheduler scheduler, WaitingQueue waiting) implements Work {
 
     @Override
     public void endAll(FinishReason reason) {
+        endAll(reason, Duration.ZERO);
+    }
+
+    @Override
+    public void endAll(FinishReason reason, Duration most) {
         try {
-            scheduler.endAll(reason);
+            scheduler.endAll(reason, most.toNanos());
         } finally {
             for (var sequence : waiting.shut()) {
                 sequence.finish(reason);

@@ -1,17 +1,29 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.stored.HeldBytes;
+import dev.llmworker.engine.stored.HeldState;
+import dev.llmworker.engine.stored.PrefixFileException;
+import dev.llmworker.engine.stored.PrefixFolder;
+import dev.llmworker.engine.stored.PrefixLayout;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.model.decoder.SlotCopies;
 import dev.llmworker.model.decoder.SlotCopies.State;
 import dev.llmworker.model.device.HostMemory;
 import dev.llmworker.stats.EngineStats;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.ClosedByInterruptException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -21,9 +33,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Cached prefixes outside of the slots: copies in main memory of what slots hold or held. Together they take at most
-/// [SlotCopies#mostBytes()]. If there is no room, those that were used least recently are dropped. As with slots, a
-/// prompt only reuses a copy of its own salt.
+/// Cached prefixes outside of the slots: copies in main memory of what slots hold or held, and those that an earlier
+/// process wrote to a folder. Together they take at most [SlotCopies#mostBytes()]. If there is no room, those that were
+/// used least recently are dropped, and first those of owners that have more than their share. As with slots, a prompt
+/// only reuses a copy of its own salt.
 ///
 /// Copies are made and brought back in pieces, so that running sequences hardly wait. A copy that is not complete is
 /// the copy of a shorter prefix.
@@ -37,6 +50,9 @@ final class EvictedPrefixes implements AutoCloseable {
     /// Prompts are compared with one after the other.
     private static final int MOST_COPIES = 1024;
 
+    /// What was not used for so long has no share of the room any more.
+    private static final long PROTECTED_NANOS = Duration.ofMinutes(30).toNanos();
+
     private static final double WEIGHT_OF_NEWEST = 0.25;
     private static final Logger LOG = LoggerFactory.getLogger(EvictedPrefixes.class);
 
@@ -46,7 +62,10 @@ final class EvictedPrefixes implements AutoCloseable {
     private final EngineStats stats;
     private final int pieceTokens;
     /// The one that was used least recently comes first.
-    private final Set<Copy> all = new LinkedHashSet<>();
+    private final Set<CopiedPrefix> all = new LinkedHashSet<>();
+
+    private @Nullable PrefixFolder folder;
+    private @Nullable PrefixLayout layout;
     private long mostBytes;
     private long heldBytes;
     /// 0 if not measured yet.
@@ -64,62 +83,56 @@ final class EvictedPrefixes implements AutoCloseable {
         hold(0);
     }
 
-    /// A prefix in main memory. Its pieces have [#pieceTokens] positions each; the last may have fewer.
-    private static final class Copy {
-        final String salt;
-        int[] ids;
-        /// Positions that are copied, from 0 on.
-        int length;
-        /// As [Sequence#exact()].
-        int exact;
-
-        final List<HostMemory> pieces = new ArrayList<>();
-        final List<KeptState> states = new ArrayList<>();
-        /// [Restore]s of it that are not over.
-        int users;
-
-        Copy(PrefixCache.Past past) {
-            this.salt = past.salt();
-            this.ids = Arrays.copyOf(past.ids(), past.length());
-        }
-
-        /// How many ids it shares with others from the start; 0 if the salts differ.
-        int shared(int[] others, int length, String salt) {
-            if (!this.salt.equals(salt)) {
-                return 0;
+    /// Finds the prefixes of an earlier process, and will write those of this one.
+    ///
+    /// @param vocabulary ids are smaller
+    /// @param contextLength the most positions
+    void storeIn(PrefixFolder folder, int vocabulary, int contextLength) {
+        var identity = folder.identity(copies.format() + "\0" + cuts + "\0" + pieceTokens + "\0" + copies.stateBytes());
+        this.folder = folder;
+        this.layout = new PrefixLayout(identity, pieceTokens, vocabulary, contextLength, copies);
+        List<CopiedPrefix> found = new ArrayList<>();
+        long bytes = 0;
+        for (var file : folder.read(layout)) {
+            var copy = CopiedPrefix.of(file);
+            if (bytes + copy.bytes() > mostBytes || found.size() >= MOST_COPIES) {
+                folder.delete(file);
+                continue;
             }
-            int most = Math.min(this.length, length);
-            int mismatch = Arrays.mismatch(ids, 0, most, others, 0, most);
-            return mismatch < 0 ? most : mismatch;
+            bytes += copy.bytes();
+            found.add(copy);
         }
-
-        boolean hasState(int position) {
-            return states.stream().anyMatch(kept -> kept.state.position() == position);
-        }
-
-        long bytes() {
-            return (long) ids.length * Integer.BYTES
-                    + pieces.stream().mapToLong(HostMemory::bytes).sum()
-                    + states.stream().mapToLong(kept -> kept.memory.bytes()).sum();
+        for (var copy : found.reversed()) {
+            touch(copy);
+            count(copy);
         }
     }
 
-    private record KeptState(State state, HostMemory memory) {}
+    boolean isStored() {
+        return folder != null;
+    }
+
+    private String owner(String salt) {
+        return folder == null ? salt : folder.owner(salt);
+    }
 
     /// A prefix that is copied back into the slot of a sequence.
     final class Restore {
-        private final Copy copy;
+        private final CopiedPrefix copy;
         private final int length;
-        private final @Nullable KeptState state;
+        private final @Nullable HeldState state;
+        private final boolean onGrid;
         private int exact;
         private int next;
 
         /// @param state to go on with; null if all layers keep all positions
-        private Restore(Copy copy, int length, @Nullable KeptState state) {
+        /// @param onGrid as in [#find]
+        private Restore(CopiedPrefix copy, int length, @Nullable HeldState state, boolean onGrid) {
             this.copy = copy;
             this.length = length;
             this.exact = cuts.cutBefore(Math.min(length, copy.exact));
             this.state = state;
+            this.onGrid = onGrid;
             copy.users++;
         }
 
@@ -135,32 +148,57 @@ final class EvictedPrefixes implements AutoCloseable {
             stats.recordRestoredPrefix();
         }
 
-        /// Copies one piece. The sequence then has more of its prompt in the cache.
+        /// Copies one piece, or after the last one the state. The sequence then has more of its prompt in the cache.
         ///
         /// @return whether there is more
         boolean copyPiece(Sequence sequence, int slot) {
-            int start = next;
-            // A piece comes back as it was copied. What it has behind the prefix is overwritten later.
-            int whole = Math.min(start + pieceTokens, copy.length);
-            int end = Math.min(whole, length);
-            var piece = copy.pieces.get(start / pieceTokens);
             try {
-                timed(piece.bytes(), () -> copies.writePositions(slot, start, whole, piece.segment()));
-                if (end == length && state != null) {
-                    copies.writeState(slot, state.state, length, state.memory.segment());
+                if (next >= length) {
+                    copyState(slot);
+                    return false;
                 }
+                int start = next;
+                // A piece comes back as it was copied. What it has behind the prefix is overwritten later.
+                int whole = Math.min(start + pieceTokens, copy.length);
+                int end = Math.min(whole, length);
+                var piece = copy.pieces.get(start / pieceTokens);
+                timed(piece.bytes(), () -> piece.use(segment -> copies.writePositions(slot, start, whole, segment)));
+                next = end;
+                sequence.reuse(Math.max(sequence.prefilled(), end), Math.min(exact, end));
+                return end < length || state != null;
             } catch (OutOfMemoryException e) {
                 LOG.warn("the rest of a cached prefix is not copied back: {}", e.getMessage());
-                return false;
+            } catch (ClosedByInterruptException e) {
+                LOG.debug("the engine is stopping", e);
+            } catch (IOException e) {
+                LOG.warn(
+                        "the rest of a cached prefix is not copied back, and {} is deleted: {}",
+                        copy.file,
+                        e.getMessage());
+                forget(copy);
             }
-            next = end;
-            sequence.reuse(Math.max(sequence.prefilled(), end), Math.min(exact, end));
-            return end < length;
+            return false;
+        }
+
+        private void copyState(int slot) throws IOException {
+            if (state != null) {
+                state.bytes().use(segment -> copies.writeState(slot, state.state(), length, segment));
+            }
+        }
+
+        /// What the sequence can go on with, of what was copied.
+        ///
+        /// @param usable positions from which its slot can go on
+        int reusable(int usable, int exact) {
+            return onGrid ? cuts.cutBefore(Math.min(usable, exact)) : usable;
         }
 
         /// Called once, when it is complete or nobody needs it any more.
         void end() {
             copy.users--;
+            if (copy.isDropped && copy.users == 0) {
+                copy.free();
+            }
         }
     }
 
@@ -170,18 +208,19 @@ final class EvictedPrefixes implements AutoCloseable {
     /// @param held positions that a slot has
     @Nullable
     Restore find(Sequence sequence, boolean onGrid, int held) {
-        @Nullable Copy found = null;
-        @Nullable KeptState goesOnWith = null;
+        @Nullable CopiedPrefix found = null;
+        @Nullable HeldState goesOnWith = null;
+        var owner = owner(sequence.cacheSalt());
         int longest = Math.max(held, PrefixCache.LEAST_TOKENS - 1);
         for (var copy : all) {
-            int match = copy.shared(sequence.ids(), sequence.prefillLength() - 1, sequence.cacheSalt());
+            int match = copy.shared(sequence.ids(), sequence.prefillLength() - 1, owner);
             int most = onGrid ? cuts.cutBefore(Math.min(match, copy.exact)) : match;
             if (copies.stateBytes() == 0 && most > longest) {
                 found = copy;
                 longest = most;
             }
             for (var kept : copy.states) {
-                int usable = copies.reusable(kept.state, most);
+                int usable = copies.reusable(kept.state(), most);
                 if (usable > longest) {
                     found = copy;
                     longest = usable;
@@ -193,7 +232,7 @@ final class EvictedPrefixes implements AutoCloseable {
             return null;
         }
         touch(found);
-        return new Restore(found, longest, goesOnWith);
+        return new Restore(found, longest, goesOnWith, onGrid);
     }
 
     /// Whether a prefix is not copied yet, and takes too long for [#evict] while sequences run.
@@ -224,7 +263,7 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         if (copy != null && copies.stateBytes() > 0 && copy.states.isEmpty() && copy.users == 0) {
             // Nothing can go on from it.
-            drop(copy);
+            forget(copy);
         } else if (copy != null) {
             touch(copy);
         }
@@ -255,18 +294,23 @@ final class EvictedPrefixes implements AutoCloseable {
             if (copy != null && copy.length >= past.length()) {
                 return copyState(copy, past, slot, drops);
             }
-            return copyPositions(copy == null ? new Copy(past) : copy, past, slot, drops);
+            return copyPositions(copy == null ? copyOf(past) : copy, past, slot, drops);
         } catch (OutOfMemoryException e) {
             LOG.warn("the rest of an evicted prefix is not kept: {}", e.getMessage());
             return false;
         }
     }
 
+    private CopiedPrefix copyOf(PrefixCache.Past past) {
+        return new CopiedPrefix(owner(past.salt()), Arrays.copyOf(past.ids(), past.length()));
+    }
+
     /// The copy of a slot's prefix, or the longest one that it goes on from; null if there is none.
-    private @Nullable Copy copyFor(PrefixCache.Past past, int slot) {
-        @Nullable Copy found = null;
+    private @Nullable CopiedPrefix copyFor(PrefixCache.Past past, int slot) {
+        @Nullable CopiedPrefix found = null;
+        var owner = owner(past.salt());
         for (var copy : all) {
-            int shared = copy.shared(past.ids(), past.length(), past.salt());
+            int shared = copy.shared(past.ids(), past.length(), owner);
             if (shared == past.length() && isComplete(copy, past, slot)) {
                 return copy;
             }
@@ -279,7 +323,7 @@ final class EvictedPrefixes implements AutoCloseable {
         return found;
     }
 
-    private boolean isComplete(Copy copy, PrefixCache.Past past, int slot) {
+    private boolean isComplete(CopiedPrefix copy, PrefixCache.Past past, int slot) {
         return copy.length >= past.length()
                 && positions(slot, past.length()).stream().allMatch(copy::hasState);
     }
@@ -292,7 +336,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 .collect(Collectors.toSet());
     }
 
-    private boolean copyPositions(Copy copy, PrefixCache.Past past, int slot, boolean drops) {
+    private boolean copyPositions(CopiedPrefix copy, PrefixCache.Past past, int slot, boolean drops) {
         int index = copy.length / pieceTokens;
         int start = index * pieceTokens;
         int end = Math.min(start + pieceTokens, past.length());
@@ -301,23 +345,23 @@ final class EvictedPrefixes implements AutoCloseable {
         if (piece == null) {
             return false;
         }
-        long before = all.contains(copy) ? copy.bytes() : 0;
         if (index < copy.pieces.size()) {
             // It was the last one, and had fewer positions.
             copy.pieces.removeLast().close();
         }
         copy.pieces.add(piece);
+        copy.isWhollyStored = false;
         copy.exact = copy.exact < start ? copy.exact : Math.max(start, Math.min(past.exact(), end));
         copy.length = end;
         if (!Arrays.equals(copy.ids, 0, copy.ids.length, past.ids(), 0, past.length())) {
             copy.ids = Arrays.copyOf(past.ids(), past.length());
         }
         touch(copy);
-        hold(copy.bytes() - before);
+        count(copy);
         return true;
     }
 
-    private boolean copyState(Copy copy, PrefixCache.Past past, int slot, boolean drops) {
+    private boolean copyState(CopiedPrefix copy, PrefixCache.Past past, int slot, boolean drops) {
         var states = copies.states(slot);
         var present = positions(slot, past.length());
         int number = IntStream.range(0, states.size())
@@ -329,25 +373,25 @@ final class EvictedPrefixes implements AutoCloseable {
         if (memory == null) {
             return false;
         }
-        long before = copy.bytes();
-        copy.states.add(new KeptState(states.get(number), memory));
+        copy.states.add(new HeldState(states.get(number), memory));
+        copy.isWhollyStored = false;
         // The first one stays, as in slots: it is mostly what many prompts begin with.
-        copy.states.sort(Comparator.comparingInt(kept -> kept.state.position()));
+        copy.states.sort(Comparator.comparingInt(kept -> kept.state().position()));
         for (var old : List.copyOf(copy.states.subList(1, copy.states.size()))) {
-            if (!present.contains(old.state.position()) && copy.users == 0) {
+            if (!present.contains(old.state().position()) && copy.users == 0) {
                 copy.states.remove(old);
-                old.memory.close();
+                old.bytes().close();
             }
         }
-        hold(copy.bytes() - before);
+        count(copy);
         return true;
     }
 
     /// Memory that a copy of a slot is read into.
     ///
     /// @return null if there is no room
-    private @Nullable HostMemory filled(
-            long bytes, Copy owner, PrefixCache.Past past, boolean drops, Consumer<MemorySegment> reader) {
+    private @Nullable HeldBytes filled(
+            long bytes, CopiedPrefix owner, PrefixCache.Past past, boolean drops, Consumer<MemorySegment> reader) {
         var memory = allocate(Math.max(1, bytes), owner, past, drops);
         if (memory == null) {
             return null;
@@ -356,7 +400,7 @@ final class EvictedPrefixes implements AutoCloseable {
         try {
             timed(bytes, () -> reader.accept(memory.segment()));
             ready = true;
-            return memory;
+            return new HeldBytes.InMemory(memory);
         } finally {
             if (!ready) {
                 memory.close();
@@ -366,20 +410,18 @@ final class EvictedPrefixes implements AutoCloseable {
 
     /// @param owner is not dropped for it
     /// @return null if there is no room
-    private @Nullable HostMemory allocate(long bytes, Copy owner, PrefixCache.Past past, boolean drops) {
+    private @Nullable HostMemory allocate(long bytes, CopiedPrefix owner, PrefixCache.Past past, boolean drops) {
         // The ids of a new or longer copy count too.
         long more = bytes + (long) past.length() * Integer.BYTES;
         if (owner.bytes() + more > mostBytes) {
             return null;
         }
         while (heldBytes + more > mostBytes || all.size() >= MOST_COPIES) {
-            var oldest = all.stream()
-                    .filter(copy -> copy != owner && copy.users == 0)
-                    .findFirst();
-            if (!drops || oldest.isEmpty()) {
+            var next = drops ? nextToDrop(owner, more) : null;
+            if (next == null) {
                 return null;
             }
-            drop(oldest.get());
+            forget(next);
             stats.recordDroppedPrefix();
         }
         var memory = HostMemory.allocate(bytes);
@@ -390,16 +432,131 @@ final class EvictedPrefixes implements AutoCloseable {
         return memory;
     }
 
-    private void drop(Copy copy) {
-        all.remove(copy);
-        hold(-copy.bytes());
-        copy.pieces.forEach(HostMemory::close);
-        copy.states.forEach(kept -> kept.memory.close());
+    /// The copy that was used least recently, of those whose owner has more than its share. Each owner of copies that
+    /// were used of late has the same share.
+    ///
+    /// @param grows stays; its owner will have `more` bytes
+    private @Nullable CopiedPrefix nextToDrop(CopiedPrefix grows, long more) {
+        long now = clock.getAsLong();
+        Map<String, Long> bytes = new HashMap<>(Map.of(grows.owner, more));
+        Map<String, Integer> counts = new HashMap<>(Map.of(grows.owner, 1));
+        for (var copy : all) {
+            if (now - copy.usedNanos <= PROTECTED_NANOS) {
+                bytes.merge(copy.owner, copy.countedBytes, Long::sum);
+                counts.merge(copy.owner, 1, Integer::sum);
+            }
+        }
+        long share = mostBytes / bytes.size();
+        int countShare = MOST_COPIES / counts.size();
+        var unused =
+                all.stream().filter(copy -> copy != grows && copy.users == 0).toList();
+        return unused.stream()
+                .filter(copy -> now - copy.usedNanos > PROTECTED_NANOS
+                        || bytes.getOrDefault(copy.owner, 0L) > share
+                        || counts.getOrDefault(copy.owner, 0) > countShare)
+                .findFirst()
+                .orElse(null);
     }
 
-    private void touch(Copy copy) {
+    /// Nobody finds it any more. Its file is deleted.
+    private void forget(CopiedPrefix copy) {
+        if (copy.isDropped) {
+            return;
+        }
+        copy.isDropped = true;
+        all.remove(copy);
+        hold(-copy.countedBytes);
+        if (copy.users == 0) {
+            copy.free();
+        }
+        if (folder != null && copy.file != null) {
+            folder.delete(copy.file);
+        }
+    }
+
+    /// The numbers of a sequence are not finite. Copies that it may have them from are dropped.
+    void forgetLike(Sequence sequence) {
+        var owner = owner(sequence.cacheSalt());
+        for (var copy : List.copyOf(all)) {
+            if (copy.shared(sequence.ids(), sequence.cached(), owner) >= PrefixCache.LEAST_TOKENS) {
+                forget(copy);
+            }
+        }
+    }
+
+    /// Writes prefixes to the folder, those that were used last first.
+    void store(long deadlineNanos) {
+        if (folder == null || layout == null || all.isEmpty()) {
+            return;
+        }
+        var now = Instant.now();
+        int written = 0, stored = 0;
+        long bytes = 0;
+        for (var copy : List.copyOf(all).reversed()) {
+            if (!copy.isWhollyStored) {
+                if (clock.getAsLong() >= deadlineNanos || !write(copy, folder, layout, deadlineNanos)) {
+                    break;
+                }
+                if (copy.isWhollyStored) {
+                    written++;
+                    bytes += copy.countedBytes;
+                }
+            }
+            if (copy.file != null) {
+                folder.used(copy.file, now.minusMillis(stored++));
+            }
+        }
+        LOG.info(
+                "{} has {} of {} cached prefixes; {} were written now, with {} MB",
+                folder,
+                stored,
+                all.size(),
+                written,
+                bytes / 1_000_000);
+    }
+
+    /// @return false if no other can be written either
+    private boolean write(CopiedPrefix copy, PrefixFolder folder, PrefixLayout layout, long deadlineNanos) {
+        var before = copy.file;
+        var prefix = new PrefixFolder.Prefix(
+                copy.owner, Arrays.copyOf(copy.ids, copy.length), copy.exact, copy.pieces, copy.states);
+        var files = all.stream().map(one -> one.file).filter(Objects::nonNull).toList();
+        try {
+            // What is written again has two files for a moment.
+            if (!folder.makeRoom(prefix, mostBytes + (before == null ? 0 : before.bytes()), files)) {
+                return true;
+            }
+            var file = folder.write(prefix, layout, () -> clock.getAsLong() >= deadlineNanos);
+            if (file == null) {
+                return false;
+            }
+            copy.file = file;
+            copy.isWhollyStored = true;
+            if (before != null) {
+                folder.delete(before);
+            }
+            return true;
+        } catch (PrefixFileException e) {
+            LOG.warn("{} is not written again, and deleted: {}", copy.file, e.getMessage());
+            forget(copy);
+            return true;
+        } catch (IOException e) {
+            LOG.warn("cached prefixes are not written to {}: {}", folder, e.toString());
+            return false;
+        }
+    }
+
+    private void touch(CopiedPrefix copy) {
         all.remove(copy);
         all.add(copy);
+        copy.usedNanos = clock.getAsLong();
+    }
+
+    /// Its size has changed.
+    private void count(CopiedPrefix copy) {
+        long bytes = copy.bytes();
+        hold(bytes - copy.countedBytes);
+        copy.countedBytes = bytes;
     }
 
     private void hold(long more) {
@@ -430,7 +587,11 @@ final class EvictedPrefixes implements AutoCloseable {
         prefillNanosPerToken = average(prefillNanosPerToken, (double) nanos / tokens);
     }
 
-    private void timed(long bytes, Runnable copying) {
+    private interface Copying<E extends Exception> {
+        void run() throws E;
+    }
+
+    private <E extends Exception> void timed(long bytes, Copying<E> copying) throws E {
         long begun = clock.getAsLong();
         copying.run();
         // What a call costs beside its bytes does not count.
@@ -443,11 +604,12 @@ final class EvictedPrefixes implements AutoCloseable {
         return before == 0 ? newest : before + WEIGHT_OF_NEWEST * (newest - before);
     }
 
-    /// Frees all memory. Nothing is copied any more.
+    /// Frees all memory, and leaves files. Nothing is copied any more.
     @Override
     public void close() {
-        List.copyOf(all).forEach(this::drop);
+        all.forEach(CopiedPrefix::free);
+        all.clear();
         mostBytes = 0;
-        hold(0);
+        hold(-heldBytes);
     }
 }

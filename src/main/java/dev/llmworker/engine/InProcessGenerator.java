@@ -32,6 +32,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -57,6 +58,9 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     /// They compute masks while the decoder's threads run, so they take a part of the processors only.
     private static final int MASK_THREADS = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
 
+    /// How long the engine thread may take to end its last step.
+    private static final Duration END = Duration.ofSeconds(10);
+
     private static final ThreadFactory MASK_THREAD =
             Thread.ofPlatform().name("mask-", 0).daemon().factory();
 
@@ -71,21 +75,27 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
     private volatile boolean closing;
+    /// 0 once `close` has interrupted the engine.
+    private final CountDownLatch interrupted = new CountDownLatch(1);
+    /// How long cached prefixes may be written when it closes.
+    private volatile Duration storing = Duration.ZERO;
 
     /// @param queueLimit how many requests may wait; null for [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
     /// @param rest how long there must be no request before the decoder may release memory
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
-    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes) {
+    /// @param speculates whether draft tokens are tried
+    public record Limits(
+            @Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes, boolean speculates) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
 
         public Limits(@Nullable Integer queueLimit, Duration timeout) {
-            this(queueLimit, timeout, false);
+            this(queueLimit, timeout, false, true);
         }
 
-        public Limits(@Nullable Integer queueLimit, Duration timeout, boolean sharesPrefixes) {
-            this(queueLimit, timeout, REST, sharesPrefixes);
+        public Limits(@Nullable Integer queueLimit, Duration timeout, boolean sharesPrefixes, boolean speculates) {
+            this(queueLimit, timeout, REST, sharesPrefixes, speculates);
         }
 
         int queueLimit(int slots) {
@@ -444,8 +454,15 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
             var admissions = new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock);
             var encoder = model.encoder();
             if (encoder == null) {
-                var scheduler =
-                        new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
+                var scheduler = new Scheduler(
+                        decoder,
+                        model.tokenizer()::isEndOfSequence,
+                        waiting,
+                        clock,
+                        stats,
+                        maskThreads,
+                        limits.speculates(),
+                        model.prefixes());
                 ready(new Loaded(model, waiting, admissions, null), waiting::size, listener);
                 runUntilClosed(new Decoding(scheduler, waiting), decoder);
             } else {
@@ -515,7 +532,22 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        work.endAll(reason);
+        if (closing) {
+            awaitInterrupt();
+        }
+        work.endAll(reason, reason == FinishReason.ERROR ? Duration.ZERO : storing);
+    }
+
+    /// The interrupt that wakes the engine would close the files of cached prefixes if it came while they are written.
+    private void awaitInterrupt() {
+        while (interrupted.getCount() > 0) {
+            try {
+                interrupted.await();
+            } catch (InterruptedException _) {
+                // That is the one.
+            }
+        }
+        var _ = Thread.interrupted();
     }
 
     /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
@@ -556,19 +588,26 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
+    public void closeWithin(Duration most) {
+        storing = most;
+        close();
+    }
+
+    @Override
     public void close() {
         closing = true;
         longPrompts.close();
         conversations.close();
         formats.close();
         engine.interrupt();
-        boolean interrupted = false;
+        interrupted.countDown();
+        boolean wasInterrupted = false;
         try {
-            engine.join(Duration.ofSeconds(10));
+            engine.join(END.plus(storing));
         } catch (InterruptedException _) {
-            interrupted = true;
+            wasInterrupted = true;
         }
-        if (interrupted) {
+        if (wasInterrupted) {
             Thread.currentThread().interrupt();
         }
     }

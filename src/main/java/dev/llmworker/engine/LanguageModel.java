@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.Task;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.Encoder;
@@ -12,13 +13,26 @@ import org.jspecify.annotations.Nullable;
 /// @param id the name that clients use for it
 /// @param task what it is served as
 /// @param encoder makes the vectors of texts; null if the model generates
+/// @param prefixes where cached prefixes are kept between two processes; null if they are not
 public record LanguageModel(
         Decoder decoder,
         Tokenizer tokenizer,
         PromptEncoder prompts,
         String id,
         Task task,
-        @Nullable Encoder encoder) {
+        @Nullable Encoder encoder,
+        @Nullable PrefixFolder prefixes) {
+    /// Its cached prefixes end with the process.
+    public LanguageModel(
+            Decoder decoder,
+            Tokenizer tokenizer,
+            PromptEncoder prompts,
+            String id,
+            Task task,
+            @Nullable Encoder encoder) {
+        this(decoder, tokenizer, prompts, id, task, encoder, null);
+    }
+
     /// A model that generates.
     public LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts, String id) {
         this(decoder, tokenizer, prompts, id, Task.GENERATE, null);

@@ -52,13 +52,9 @@ final class PrefillQueue {
         return sequences.size();
     }
 
-    /// Whether there are more short prompts than `running`. If so, most of them would wait longer for their first
-    /// token than the running sequences wait for their next.
-    boolean hasMoreShortThan(int running) {
-        return sequences.stream()
-                        .filter(sequence -> sequence.promptLeft() <= SHORT_TOKENS)
-                        .count()
-                > running;
+    /// Whether there are several prompts, or a short one.
+    boolean isBurst() {
+        return sequences.size() > 1 || sequences.stream().anyMatch(sequence -> sequence.promptLeft() <= SHORT_TOKENS);
     }
 
     /// @param passed sequences that have had their turn

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -238,9 +239,11 @@ final class PrefixCache {
         var sequence = first.getKey();
         int slot = slotOf(sequence);
         if (!first.getValue().copyPiece(sequence, slot)) {
+            // It may have ended in the middle of a piece that is no place to cut at.
+            int most = first.getValue().reusable(sequence.prefilled(), sequence.exact());
             endRestore(sequence);
-            int usable = decoder.reusable(slot, sequence.prefilled());
-            sequence.reuse(usable, Math.min(usable, sequence.exact()));
+            int usable = decoder.reusable(slot, most);
+            sequence.reuse(usable, cuts.cutBefore(Math.min(usable, sequence.exact())));
         }
         return !restores.isEmpty();
     }
@@ -276,6 +279,34 @@ final class PrefixCache {
 
     private boolean isFull() {
         return IntStream.range(0, owners.length).noneMatch(slot -> owners[slot] == null && pasts[slot] == null);
+    }
+
+    /// The numbers of a sequence are not finite, and it reused a prefix: no prompt gets those that it may have them
+    /// from.
+    void forgetLike(Sequence sequence) {
+        if (evicted != null) {
+            evicted.forgetLike(sequence);
+        }
+        for (int slot = 0; slot < owners.length; slot++) {
+            if (owners[slot] == null && matching(sequence, slot) >= LEAST_TOKENS) {
+                decoder.clearSlot(slot, decoder.description().contextLength());
+                pasts[slot] = null;
+            }
+        }
+    }
+
+    /// Writes the prefixes of slots and copies to the folder of stored prefixes, if there is one.
+    void store(LongSupplier clock, long nanos) {
+        if (evicted == null || !evicted.isStored()) {
+            return;
+        }
+        long deadlineNanos = clock.getAsLong() + nanos;
+        // The one that was used last comes last, so that it counts as the newest.
+        ended().sorted(Comparator.comparing(slot -> lastUse[slot]))
+                .takeWhile(_ -> clock.getAsLong() < deadlineNanos)
+                .filter(slot -> pasts[slot] != null)
+                .forEach(slot -> evicted.evict(held(slot), slot, false));
+        evicted.store(deadlineNanos);
     }
 
     /// Frees the memory of what has no slot.

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
@@ -33,6 +34,8 @@ final class Scheduler {
     private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
     /// How long cached prefixes are copied between two looks at what else is to be done, while nothing runs.
     private static final long COPY_NANOS = 10_000_000;
+    /// A sequence with more tokens is read by somebody, who would notice a longer step.
+    private static final int YOUNG_TOKENS = 16;
 
     private final Decoder decoder;
     private final PromptSizes sizes;
@@ -45,6 +48,7 @@ final class Scheduler {
     private final PrefixCache slots;
     private final DecodeBatch batch;
     private final PrefillBudget pace;
+    private final Speculation speculation;
     private final int slotCount;
     /// Each of these has a slot from its first part on.
     private final PrefillQueue prefilling = new PrefillQueue();
@@ -57,7 +61,7 @@ final class Scheduler {
 
     private int freeWhenBlocked;
 
-    /// @param maskThreads compute which tokens a format allows
+    /// A scheduler that tries draft tokens.
     Scheduler(
             Decoder decoder,
             IntPredicate endOfSequence,
@@ -65,6 +69,21 @@ final class Scheduler {
             LongSupplier clock,
             EngineStats stats,
             Executor maskThreads) {
+        this(decoder, endOfSequence, waiting, clock, stats, maskThreads, true, null);
+    }
+
+    /// @param maskThreads compute which tokens a format allows
+    /// @param speculates whether draft tokens are tried
+    /// @param folder has cached prefixes of an earlier process; null if this one does not write any
+    Scheduler(
+            Decoder decoder,
+            IntPredicate endOfSequence,
+            WaitingQueue waiting,
+            LongSupplier clock,
+            EngineStats stats,
+            Executor maskThreads,
+            boolean speculates,
+            @Nullable PrefixFolder folder) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
@@ -76,8 +95,16 @@ final class Scheduler {
         this.slotCount = decoder.description().slots();
         var copies = decoder.copies();
         this.evicted = copies == null ? null : new EvictedPrefixes(copies, sizes, clock, stats);
+        if (evicted != null && folder != null) {
+            var description = decoder.description();
+            evicted.storeIn(folder, description.vocabularySize(), description.contextLength());
+        } else if (folder != null) {
+            LOG.warn("PREFIX_CACHE_DIR has no effect, because evicted prefixes are not copied to main memory here");
+        }
         this.slots = new PrefixCache(decoder, endOfSequence, evicted);
-        this.batch = new DecodeBatch(slotCount);
+        int mostDrafts = speculates ? decoder.mostDrafts() : 0;
+        this.speculation = new Speculation(mostDrafts, decoder.description().contextLength());
+        this.batch = new DecodeBatch(slotCount, mostDrafts);
         countFreeSlots();
     }
 
@@ -115,6 +142,13 @@ final class Scheduler {
 
     /// Ends every admitted sequence.
     void endAll(FinishReason reason) {
+        endAll(reason, 0);
+    }
+
+    /// Ends every admitted sequence, and writes cached prefixes if there is a folder for them.
+    ///
+    /// @param storeNanos the most time for writing; 0 writes none
+    void endAll(FinishReason reason, long storeNanos) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
             slots.release(slot);
@@ -124,6 +158,9 @@ final class Scheduler {
             leave(sequence, reason);
             return true;
         });
+        if (storeNanos > 0) {
+            slots.store(clock, storeNanos);
+        }
         slots.close();
         stats.recordHeld(0, 0);
     }
@@ -284,7 +321,18 @@ final class Scheduler {
         if (prefilling.isEmpty()) {
             return 0;
         }
-        return prefilling.hasMoreShortThan(rows) ? sizes.beside() : pace.tokens(rows);
+        return prefilling.isBurst() && allAreYoung() ? sizes.beside() : pace.tokens(rows);
+    }
+
+    /// Whether all running sequences have just begun. Those that wait came with them: what these wait longer for
+    /// their next tokens, the others wait less for their first.
+    private boolean allAreYoung() {
+        for (int slot = 0; slot < rows; slot++) {
+            if (runningAt(slot).generated() > YOUNG_TOKENS) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void prefill(Sequence sequence, int count) {
@@ -364,12 +412,9 @@ final class Scheduler {
 
     /// @param beside parts of prompts to prefill in the same step
     private void decode(List<PrefillQueue.Part> beside) {
-        batch.clear();
-        for (int row = 0; row < rows; row++) {
-            var sequence = runningAt(row);
-            sequence.prepareStep(maskThreads);
-            batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
-        }
+        // Without parts of prompts: how long these make a step is measured without drafts.
+        var drafts = prefilling.isEmpty() ? speculation.drafts(ofStep(beside)) : new int[rows][0];
+        fillBatch(drafts);
         int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();
         long begun = clock.getAsLong();
         int[] tokens;
@@ -380,24 +425,63 @@ final class Scheduler {
             return;
         }
         stepNanos = clock.getAsLong() - begun;
-        pace.stepTook(rows, promptTokens, stepNanos);
-        stats.recordTokens(promptTokens, rows);
-        beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
-        for (int slot = rows - 1; slot >= 0; slot--) {
-            int token = tokens[slot];
-            if (token == Decoder.NO_TOKEN) {
-                failed(runningAt(slot));
-                continue;
-            }
-            var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));
-            if (reason != null) {
-                retire(slot, reason);
-            }
+        int drafted = batch.rows() - rows;
+        if (drafted == 0) {
+            pace.stepTook(rows, promptTokens, stepNanos);
         }
+        if (promptTokens == 0) {
+            speculation.stepTook(rows, drafted, stepNanos);
+        }
+        beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
+        int accepted = 0;
+        int sequences = rows;
+        int row = batch.rows();
+        for (int slot = rows - 1; slot >= 0; slot--) {
+            row -= 1 + drafts[slot].length;
+            accepted += accept(slot, row, tokens, drafts[slot]);
+        }
+        stats.recordTokens(promptTokens, sequences + accepted);
+        stats.recordDrafts(drafted, accepted);
         beside.stream()
                 .map(PrefillQueue.Part::sequence)
                 .filter(sequence -> sequence.promptLeft() == 1)
                 .forEach(this::run);
+    }
+
+    private void fillBatch(int[][] drafts) {
+        batch.clear();
+        for (int slot = 0; slot < rows; slot++) {
+            var sequence = runningAt(slot);
+            sequence.prepareStep(maskThreads);
+            var history = sequence.history();
+            batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), history);
+            for (int i = 0; i < drafts[slot].length; i++) {
+                batch.addDraft(drafts[slot][i], history == null ? null : history.with(drafts[slot], i + 1));
+            }
+        }
+    }
+
+    /// Gives a sequence its token, and those after draft tokens that were right.
+    ///
+    /// @param row the sequence's first row
+    /// @return how many draft tokens were right
+    private int accept(int slot, int row, int[] tokens, int[] drafts) {
+        var sequence = runningAt(slot);
+        for (int right = 0; ; right++) {
+            int token = tokens[row + right];
+            if (token == Decoder.NO_TOKEN) {
+                failed(sequence);
+                return right;
+            }
+            var reason = sequence.accept(token, endOfSequence.test(token), batch.logprobs(0, row + right));
+            if (reason != null) {
+                retire(slot, reason);
+                return right;
+            }
+            if (right == drafts.length || token != drafts[right] || !sequence.mayDraft()) {
+                return right;
+            }
+        }
     }
 
     /// The running sequences, and those of whose prompts the step has a part.
@@ -435,6 +519,9 @@ final class Scheduler {
         // The whole slot: what is not finite may also lie behind this sequence, left by an earlier one. Attention
         // reads a little past a sequence's end, with a weight of 0, and 0 times NaN is NaN.
         decoder.clearSlot(slots.slotOf(sequence), decoder.description().contextLength());
+        if (sequence.reused() > 0) {
+            slots.forgetLike(sequence);
+        }
         end(sequence, false);
     }
 

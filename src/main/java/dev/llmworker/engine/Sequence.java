@@ -59,6 +59,7 @@ final class Sequence implements Generation, Job {
     private final @Nullable TokenScorer scorer;
     private final @Nullable PartedAnswer answer;
     private final NextTokens nextTokens = new NextTokens();
+    private final Drafts drafts = new Drafts();
     private final FormatMemory formatMemory;
     private final StopFilter outlet;
     private final WaitingQueue queue;
@@ -278,6 +279,30 @@ final class Sequence implements Generation, Job {
 
     int generated() {
         return generated;
+    }
+
+    /// Looks for what may follow the newest token.
+    ///
+    /// @return how likely the first guess is right; 0 if there is none
+    double lookForDrafts() {
+        drafts.look(ids, promptLength + generated);
+        return drafts.rightShare();
+    }
+
+    /// How many draft tokens may go with the next step.
+    int mostDrafts(int contextLength) {
+        return mayDraft() ? Math.min(tokenLimit - generated, contextLength - newestPosition()) - 1 : 0;
+    }
+
+    /// Whether a token can be chosen before the one in front of it is known. It cannot if that one decides which are
+    /// allowed.
+    boolean mayDraft() {
+        return constraint == null && (history == null || history.allowed() == null);
+    }
+
+    /// What may follow the newest token, after [#lookForDrafts()].
+    int[] drafts(int count) {
+        return drafts.tokens(ids, count);
     }
 
     /// Takes one sampled token.

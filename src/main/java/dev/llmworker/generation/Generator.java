@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import java.time.Duration;
 import java.util.Optional;
 
 /// The interface to whatever generates text: the engine in this process, another server, or the mock.
@@ -33,4 +34,11 @@ public interface Generator extends AutoCloseable {
 
     @Override
     void close();
+
+    /// As [#close()], and first writes what a later process can use.
+    ///
+    /// @param most the longest time for writing
+    default void closeWithin(Duration most) {
+        close();
+    }
 }

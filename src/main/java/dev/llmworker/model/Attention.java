@@ -103,8 +103,8 @@ public record Attention(
 
     @Override
     public LayerState state(long positions) {
-        var ring = new LayerState.Ring(keyWidth(), window);
-        return window > 0 && !bidirectional && ring.pays(positions) ? ring : new LayerState.Full(keyWidth());
+        var ring = new LayerState.Ring(kvHeads, headDim, window);
+        return window > 0 && !bidirectional && ring.pays(positions) ? ring : new LayerState.Full(kvHeads, headDim);
     }
 
     @Override

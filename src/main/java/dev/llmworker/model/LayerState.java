@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.Precision;
+
 /// What a layer keeps of a sequence in a slot.
 public sealed interface LayerState {
     /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at
@@ -10,13 +12,13 @@ public sealed interface LayerState {
 
     /// Bytes that each position of a slot takes.
     ///
-    /// @param numberBytes bytes of a number of keys and values
-    default long perPosition(int numberBytes) {
+    /// @param cache format of keys and values
+    default long perPosition(Precision cache) {
         return 0;
     }
 
     /// Bytes that a slot takes whatever its length, with the copies.
-    default long fixed(int numberBytes) {
+    default long fixed(Precision cache) {
         return 0;
     }
 
@@ -25,11 +27,12 @@ public sealed interface LayerState {
 
     /// Keys and values of all positions.
     ///
-    /// @param width values of a position's keys, and of its values
-    record Full(int width) implements LayerState {
+    /// @param heads of keys, and of values
+    /// @param dim numbers of each
+    record Full(int heads, int dim) implements LayerState {
         @Override
-        public long perPosition(int numberBytes) {
-            return 2L * width * numberBytes;
+        public long perPosition(Precision cache) {
+            return 2L * heads * cache.bytes(dim);
         }
 
         @Override
@@ -41,9 +44,10 @@ public sealed interface LayerState {
     /// Keys and values of the last positions: what a window sees, and the tokens of a call. Position `p` is at
     /// `p % length`.
     ///
-    /// @param width as of [Full]
+    /// @param heads as of [Full]
+    /// @param dim as of [Full]
     /// @param window positions that a token sees, itself included
-    record Ring(int width, int window) implements LayerState {
+    record Ring(int heads, int dim, int window) implements LayerState {
         /// How many positions the native program attends to at a time. They lie side by side.
         public static final int PIECE = 256;
 
@@ -58,8 +62,8 @@ public sealed interface LayerState {
         }
 
         @Override
-        public long fixed(int numberBytes) {
-            return 2L * width * numberBytes * length() * COPIES;
+        public long fixed(Precision cache) {
+            return 2L * heads * cache.bytes(dim) * length() * COPIES;
         }
 
         @Override
@@ -71,7 +75,7 @@ public sealed interface LayerState {
     /// A state of a fixed size, in float32.
     record Recurrent(long numbers) implements LayerState {
         @Override
-        public long fixed(int numberBytes) {
+        public long fixed(Precision cache) {
             return COPIES * numbers * Float.BYTES;
         }
 

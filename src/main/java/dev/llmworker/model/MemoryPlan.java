@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Precision;
 import dev.llmworker.stats.Count;
 import java.util.Locale;
 import java.util.Map;
@@ -141,13 +142,14 @@ public record MemoryPlan(
 
     /// What the memory must hold.
     ///
+    /// @param cache format of keys and values
     /// @param scratch bytes that a step takes beside `working`, by the length of the context
     /// @param layout how slots share the cache
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     /// @param mostSlots if nobody chose their number
     public record Needs(
             ModelConfig config,
-            int numberBytes,
+            Precision cache,
             long weights,
             long working,
             LongUnaryOperator scratch,
@@ -156,19 +158,19 @@ public record MemoryPlan(
             int mostSlots) {
         /// Bytes of a slot; the largest number if there are more.
         private long slot(long contextLength) {
-            var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
+            var perToken = config.cacheBytesPerToken(contextLength, cache);
             var tokens = layout.sequence(contextLength);
             return perToken > Long.MAX_VALUE / 2 / tokens
                     ? Long.MAX_VALUE
-                    : perToken * tokens + config.cacheBytesPerSlot(contextLength, numberBytes);
+                    : perToken * tokens + config.cacheBytesPerSlot(contextLength, cache);
         }
 
         /// Whether the cache has room for so many slots.
         ///
         /// @param part as of [#leftForCache]
         private boolean fits(long left, int slots, long contextLength, double part) {
-            var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
-            var perSlot = config.cacheBytesPerSlot(contextLength, numberBytes);
+            var perToken = config.cacheBytesPerToken(contextLength, cache);
+            var perSlot = config.cacheBytesPerSlot(contextLength, cache);
             var sequence = (double) perToken * layout.sequence(contextLength);
             return layout.least(slots, sequence, perToken, perSlot) <= leftForCache(left, contextLength, part);
         }
@@ -235,8 +237,8 @@ public record MemoryPlan(
             var longest = needs.longest(left, slots, needs.share());
             contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
-        var perToken = config.cacheBytesPerToken(contextLength, needs.numberBytes());
-        var perSlot = config.cacheBytesPerSlot(contextLength, needs.numberBytes());
+        var perToken = config.cacheBytesPerToken(contextLength, needs.cache());
+        var perSlot = config.cacheBytesPerSlot(contextLength, needs.cache());
         var forTokens = needs.leftForCache(left, contextLength, needs.share()) - (double) slots * perSlot;
         var plan = new MemoryPlan(
                 memory.place(),
@@ -250,7 +252,7 @@ public record MemoryPlan(
                 needs.layout().tokens(slots, contextLength, forTokens, perToken),
                 perToken,
                 perSlot,
-                config.cacheArithmetic(contextLength, needs.numberBytes()),
+                config.cacheArithmetic(contextLength, needs.cache()),
                 config.slotArithmetic(contextLength));
         if (!needs.fits(left, slots, contextLength, 1)) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
@@ -273,13 +275,12 @@ public record MemoryPlan(
     }
 
     /// Bytes of the cache by [LayerState#kind()].
-    public Map<String, Long> byKind(ModelConfig config, int numberBytes) {
+    public Map<String, Long> byKind(ModelConfig config, Precision cache) {
         return config.states(contextLength).stream()
                 .collect(Collectors.groupingBy(
                         LayerState::kind,
                         TreeMap::new,
-                        Collectors.summingLong(
-                                state -> state.perPosition(numberBytes) * tokens + state.fixed(numberBytes) * slots)));
+                        Collectors.summingLong(state -> state.perPosition(cache) * tokens + state.fixed(cache) * slots)));
     }
 
     private String arithmetic() {

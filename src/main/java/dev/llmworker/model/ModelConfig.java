@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.model.device.Precision;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -85,32 +86,30 @@ public record ModelConfig(
     /// Bytes that a token takes in the cache, beside [#cacheBytesPerSlot].
     ///
     /// @param positions that a slot holds
-    /// @param numberBytes bytes of a number of keys and values
-    public long cacheBytesPerToken(long positions, int numberBytes) {
+    /// @param cache format of keys and values
+    public long cacheBytesPerToken(long positions, Precision cache) {
         return states(positions).stream()
-                .mapToLong(state -> state.perPosition(numberBytes))
+                .mapToLong(state -> state.perPosition(cache))
                 .sum();
     }
 
     /// Bytes that a slot takes in the cache whatever its length.
-    public long cacheBytesPerSlot(long positions, int numberBytes) {
-        return states(positions).stream()
-                .mapToLong(state -> state.fixed(numberBytes))
-                .sum();
+    public long cacheBytesPerSlot(long positions, Precision cache) {
+        return states(positions).stream().mapToLong(state -> state.fixed(cache)).sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.
-    public String cacheArithmetic(long positions, int numberBytes) {
+    public String cacheArithmetic(long positions, Precision cache) {
         return counted(
                         keeping(),
                         layer -> layer.mixer() instanceof Attention attention
                                         && layer.mixer().state(positions) instanceof LayerState.Full
-                                ? attention.kvHeads() + " heads × " + attention.headDim()
+                                ? attention.kvHeads() + " heads × " + cache.arithmetic(attention.headDim())
                                 : "")
                 .entrySet()
                 .stream()
                 .filter(kind -> !kind.getKey().isEmpty())
-                .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey() + " × " + numberBytes + " bytes")
+                .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey())
                 .collect(Collectors.joining(" + "));
     }
 

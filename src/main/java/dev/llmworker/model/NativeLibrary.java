@@ -12,7 +12,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -45,6 +48,8 @@ public final class NativeLibrary {
 
     private static final int MESSAGE_BYTES = 512;
 
+    private static volatile String sha256 = "";
+
     private static final FutureTask<Optional<String>> LOADING = new FutureTask<>(NativeLibrary::load);
 
     private NativeLibrary() {}
@@ -62,6 +67,19 @@ public final class NativeLibrary {
         }
     }
 
+    /// The SHA-256 of the library; empty while it is not loaded. Another build may round otherwise.
+    public static String sha256() {
+        return sha256;
+    }
+
+    private static String hash(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
     private static Optional<String> load() {
         try {
             var names = names(System.getProperty("os.name"), System.getProperty("os.arch"), CpuFeatures.read());
@@ -69,7 +87,9 @@ public final class NativeLibrary {
             if (place == null) {
                 loadFromJar(names);
             } else {
-                System.load(fileOf(Path.of(place), names).toString());
+                var file = fileOf(Path.of(place), names);
+                System.load(file.toString());
+                sha256 = hash(Files.readAllBytes(file));
             }
             register();
             return Optional.empty();
@@ -135,8 +155,10 @@ public final class NativeLibrary {
     private static void load(InputStream library) throws IOException {
         var copy = Files.createTempFile("llmworker", ".so");
         try {
-            Files.write(copy, library.readAllBytes());
+            var bytes = library.readAllBytes();
+            Files.write(copy, bytes);
             System.load(copy.toString());
+            sha256 = hash(bytes);
         } finally {
             // The loaded library stays mapped without its file.
             Files.delete(copy);

@@ -18,11 +18,27 @@ public final class TokenHistory {
 
     /// @param minTokens how many tokens the answer must have before one of `endTokens` is allowed
     public TokenHistory(int[] prompt, int minTokens, int[] endTokens) {
+        this(prompt, minTokens, endTokens, prompt.length, prompt.length);
+    }
+
+    private TokenHistory(int[] ids, int minTokens, int[] endTokens, int promptLength, int length) {
         this.endTokens = endTokens;
         this.minTokens = minTokens;
-        this.promptLength = prompt.length;
-        this.ids = prompt;
-        this.length = prompt.length;
+        this.promptLength = promptLength;
+        this.ids = ids;
+        this.length = length;
+    }
+
+    /// A copy with more generated tokens, for a step that takes them before they are known to follow.
+    ///
+    /// @param count how many of `tokens`
+    public TokenHistory with(int[] tokens, int count) {
+        var copy = new TokenHistory(Arrays.copyOf(ids, length + count), minTokens, endTokens, promptLength, length);
+        for (int i = 0; i < count; i++) {
+            copy.add(tokens[i]);
+        }
+        copy.allowed = allowed;
+        return copy;
     }
 
     /// Appends a generated token.

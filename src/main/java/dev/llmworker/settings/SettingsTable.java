@@ -34,6 +34,12 @@ public final class SettingsTable {
         ALL
     }
 
+    /// Whether draft tokens are tried.
+    public enum Speculation {
+        AUTO,
+        OFF
+    }
+
     enum LogFormat {
         PLAIN,
         JSON
@@ -92,8 +98,10 @@ public final class SettingsTable {
             "auto, cpu, cuda (the first GPU) or cuda:1; auto takes a GPU if there is one");
     public static final Setting<String> DTYPE =
             Setting.oneOf("DTYPE", NUMBER_FORMATS, "number format of the weights: auto, fp32, bf16, fp16");
-    public static final Setting<String> KV_CACHE_DTYPE =
-            Setting.oneOf("KV_CACHE_DTYPE", NUMBER_FORMATS, "number format of the KV cache: auto, fp32, bf16, fp16");
+    public static final Setting<String> KV_CACHE_DTYPE = Setting.oneOf(
+            "KV_CACHE_DTYPE",
+            List.of("auto", "fp32", "bf16", "fp16", "q8"),
+            "number format of the KV cache: auto, fp32, bf16, fp16; q8: 8 bits, on CPUs");
     public static final Setting<String> KERNELS = Setting.oneOf(
             "KERNELS", List.of("auto", "native", "torch"), "CPU kernels: native (C++), torch (libtorch), or auto");
     public static final Setting<Integer> THREADS =
@@ -151,6 +159,14 @@ public final class SettingsTable {
             "auto",
             0,
             "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
+
+    public static final Setting<String> PREFIX_CACHE_DIR = Setting.text(
+            "PREFIX_CACHE_DIR", "", "folder that keeps cached prefixes when the worker stops (default: none)");
+    public static final Setting<Speculation> SPECULATION = Setting.choice(
+            "SPECULATION",
+            Speculation.AUTO,
+            Speculation.class,
+            "auto: what the text repeats is guessed and checked, if that is faster; off: it is not");
 
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
@@ -294,6 +310,8 @@ public final class SettingsTable {
                             DETERMINISTIC,
                             PREFIX_SHARING,
                             PREFIX_CACHE_BYTES,
+                            PREFIX_CACHE_DIR,
+                            SPECULATION,
                             TOOL_FORMAT)),
             new Section(
                     "Engine",

@@ -14,6 +14,8 @@ public final class EngineStats {
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
     final LongAdder preemptions = new LongAdder();
+    final LongAdder draftTokens = new LongAdder();
+    final LongAdder acceptedDraftTokens = new LongAdder();
     final LongAdder restarts = new LongAdder();
     final LongAdder restoredPrefixes = new LongAdder();
     final LongAdder droppedPrefixes = new LongAdder();
@@ -71,6 +73,12 @@ public final class EngineStats {
     public void recordTokens(int prefilled, int decoded) {
         prefilledTokens.add(prefilled);
         decodedTokens.add(decoded);
+    }
+
+    /// Records draft tokens that a step has taken, and how many of them were right.
+    public void recordDrafts(int drafted, int accepted) {
+        draftTokens.add(drafted);
+        acceptedDraftTokens.add(accepted);
     }
 
     /// This many positions of a prompt came from the prefix cache.

@@ -197,6 +197,11 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 "llmworker_preemptions",
                 "Generations that lost their room in the KV cache, and were computed again",
                 engine.preemptions.sum());
+        metrics.counter("llmworker_draft_tokens", "Draft tokens that speculation has tried", engine.draftTokens.sum());
+        metrics.counter(
+                "llmworker_draft_tokens_accepted",
+                "Draft tokens that were right, and saved a step",
+                engine.acceptedDraftTokens.sum());
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
                 "llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busyNanos.sum() / 1e9);

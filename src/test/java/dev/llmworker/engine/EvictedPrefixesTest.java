@@ -2,8 +2,10 @@ package dev.llmworker.engine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
@@ -11,11 +13,19 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.stats.PrefixFigures;
 import dev.llmworker.text.Detokenizer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Prefixes that lost their slots and come back; over a fake decoder whose copies take their time on an injected clock.
 class EvictedPrefixesTest {
@@ -31,6 +41,11 @@ class EvictedPrefixesTest {
     private final EngineStats stats = new EngineStats();
     private long nowNanos;
     private int submitted;
+
+    @TempDir
+    private Path directory;
+
+    private @Nullable PrefixFolder folder;
     private FakeDecoder decoder = decoder(false, false);
     private Scheduler scheduler = scheduler(AMPLE);
 
@@ -48,7 +63,36 @@ class EvictedPrefixesTest {
     }
 
     private Scheduler scheduler() {
-        return new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run);
+        return new Scheduler(
+                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, stats, Runnable::run, true, folder);
+    }
+
+    /// The process ends and another one begins.
+    private void restart(long bytes) throws IOException {
+        scheduler.endAll(FinishReason.CANCELLED, Long.MAX_VALUE / 4);
+        assertEquals(0, PrefixFigures.bytes(stats));
+        boolean isRecurrent = decoder.needsKept(), isDeterministic = decoder.deterministic();
+        decoder = decoder(isDeterministic, isRecurrent);
+        folder = open("model");
+        scheduler = scheduler(bytes);
+    }
+
+    private PrefixFolder open(String model) throws IOException {
+        PrefixFolder.prepare(directory);
+        return PrefixFolder.open(directory, model.getBytes(StandardCharsets.UTF_8), "KEY");
+    }
+
+    /// With a folder for prefixes.
+    private void store(boolean deterministic, boolean recurrent) throws IOException {
+        folder = open("model");
+        decoder = decoder(deterministic, recurrent);
+        scheduler = scheduler(AMPLE);
+    }
+
+    private List<Path> files() throws IOException {
+        try (var files = Files.list(directory)) {
+            return files.filter(file -> file.toString().endsWith(".kv")).toList();
+        }
     }
 
     @AfterEach
@@ -98,8 +142,12 @@ class EvictedPrefixesTest {
     }
 
     private void runOthers(int count) {
+        runOthers(count, 64);
+    }
+
+    private void runOthers(int count, int tokens) {
         for (int i = 0; i < count; i++) {
-            reusedOf(ids(64));
+            reusedOf(ids(tokens));
         }
     }
 
@@ -131,8 +179,10 @@ class EvictedPrefixesTest {
         scheduler = scheduler(AMPLE);
         var prompt = ids(600);
         reusedOf(prompt);
-        runOthers(10);
+        // Of shorter ones no chunk is whole, so that they need no slot afterwards.
+        runOthers(10, 200);
         assertEquals(decoder.sizes.cutBefore(599), reusedOf(prompt));
+        assertEquals(1, PrefixFigures.restored(stats));
     }
 
     @Test
@@ -367,5 +417,196 @@ class EvictedPrefixesTest {
         reusedOf(prompt);
         assertEquals(200, reusedOf(Arrays.copyOf(prompt, 201)));
         assertEquals(599, reusedOf(prompt));
+    }
+
+    @Test
+    void prefixesSurviveARestart() throws Exception {
+        store(false, false);
+        var evictedBefore = ids(600);
+        reusedOf(evictedBefore, "key");
+        runOthers(10);
+        var inSlot = ids(300);
+        reusedOf(inSlot, "key");
+        restart(AMPLE);
+        assertTrue(PrefixFigures.bytes(stats) > 900 * FakeCopies.POSITION_BYTES);
+        assertEquals(0, reusedOf(evictedBefore, "another key"));
+        assertEquals(0, reusedOf(evictedBefore, ""));
+        assertEquals(599, reusedOf(evictedBefore, "key"));
+        assertEquals(299, reusedOf(inSlot, "key"));
+        // What it got back and went on with is written again.
+        var turn = Arrays.copyOf(inSlot, 500);
+        Arrays.fill(turn, 300, 500, 7);
+        reusedOf(turn, "key");
+        restart(AMPLE);
+        assertEquals(499, reusedOf(turn, "key"));
+        assertEquals(599, reusedOf(evictedBefore, "key"));
+    }
+
+    @Test
+    void statesSurviveARestart() throws Exception {
+        store(false, true);
+        var prompt = ids(600);
+        prompt[399] = FakeDecoder.END;
+        reusedOf(prompt);
+        restart(AMPLE);
+        var turn = Arrays.copyOf(prompt, 700);
+        Arrays.fill(turn, 400, 700, 9);
+        assertEquals(400, reusedOf(turn));
+    }
+
+    @Test
+    void aDeterministicDecoderGetsTheSameAfterARestart() throws Exception {
+        store(true, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        assertEquals(decoder.sizes.cutBefore(599), reusedOf(prompt));
+    }
+
+    @Test
+    void anotherModelFindsNothing() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        scheduler.endAll(FinishReason.CANCELLED, Long.MAX_VALUE / 4);
+        assertFalse(files().isEmpty());
+        decoder = decoder(false, false);
+        folder = open("another model");
+        scheduler = scheduler(AMPLE);
+        assertEquals(0, reusedOf(prompt));
+    }
+
+    @Test
+    void aDamagedFileIsPrefilledAgain() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        for (var file : files()) {
+            var bytes = Files.readAllBytes(file);
+            bytes[bytes.length - 1] ^= 1;
+            Files.write(file, bytes);
+        }
+        // The last piece is damaged.
+        assertEquals(576, reusedOf(prompt));
+        assertTrue(files().isEmpty());
+        restart(AMPLE);
+        assertEquals(599, reusedOf(prompt));
+    }
+
+    @Test
+    void withoutTimeNothingIsWritten() throws Exception {
+        store(false, false);
+        reusedOf(ids(600));
+        scheduler.endAll(FinishReason.CANCELLED, 1);
+        assertTrue(files().isEmpty());
+        store(false, false);
+        reusedOf(ids(600));
+        scheduler.endAll(FinishReason.CANCELLED);
+        assertTrue(files().isEmpty());
+    }
+
+    @Test
+    void filesStayWithinTheRoomForCopies() throws Exception {
+        store(false, false);
+        var prompts = IntStream.range(0, 8).mapToObj(_ -> ids(192)).toList();
+        for (var prompt : prompts) {
+            reusedOf(prompt);
+        }
+        long each = 3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800;
+        restart(4 * each);
+        assertEquals(4, files().size());
+        assertTrue(PrefixFigures.bytes(stats) <= 4 * each);
+        assertEquals(191, reusedOf(prompts.get(7)));
+        assertEquals(0, reusedOf(prompts.get(0)));
+    }
+
+    /// A restore that fails in the middle of a chunk leaves a place where the sequence's own chunks would not be cut.
+    @Test
+    void aDeterministicDecoderGoesOnFromACutIfARestoreFails() {
+        decoder = decoder(true, false);
+        scheduler = scheduler(AMPLE);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        runOthers(10, 200);
+        int prefilled = decoder.promptTokens;
+        var sequence = submit(prompt, ANSWER, "");
+        while (sequence.prefilled() < 192) {
+            // Of 64 positions each; the first 192 are no cut.
+            decoder.fails = () -> sequence.prefilled() == 192;
+            scheduler.step();
+        }
+        decoder.fails = () -> false;
+        runToTheEnd();
+        assertEquals(600 - decoder.sizes.cutBefore(192), decoder.promptTokens - prefilled);
+        assertText(prompt, ANSWER, sequence);
+        assertEquals(decoder.sizes.cutBefore(192), sequence.reused());
+        assertTrue(sequence.reused() > 0 && sequence.reused() < 192, sequence.reused() + " tokens");
+        assertEquals(decoder.sizes.cutBefore(599), reusedOf(prompt), "its own chunks were whole");
+    }
+
+    @Test
+    void copiesWithNumbersThatAreNotFiniteAreDropped() {
+        var prompt = ids(600);
+        prompt[40] = 3;
+        reusedOf(prompt);
+        runOthers(10);
+        // As if what is in the copy were not finite.
+        decoder.poison = 3;
+        var failing = submit(prompt, ANSWER, "");
+        runToTheEnd();
+        assertEquals(FinishReason.ERROR, lastOf(failing));
+        assertEquals(599, failing.reused());
+        decoder.poison = -1;
+        assertEquals(0, reusedOf(prompt));
+    }
+
+    /// The state is a piece of its own, after which the time is looked at.
+    @Test
+    void aStateIsCopiedBackInAStepOfItsOwn() {
+        decoder = decoder(false, true);
+        scheduler = scheduler(AMPLE);
+        var prompt = ids(600);
+        prompt[399] = FakeDecoder.END;
+        reusedOf(prompt);
+        runOthers(10);
+        submit(ids(20), 300, "");
+        step(10);
+        // A piece takes all the time that a step has for copies.
+        decoder.pieceNanos = FakeDecoder.CALL_NANOS;
+        var turn = Arrays.copyOf(prompt, 700);
+        Arrays.fill(turn, 400, 700, 9);
+        var back = submit(turn, ANSWER, "");
+        while (back.generated() == 0) {
+            int pieces = decoder.pieces;
+            scheduler.step();
+            assertTrue(decoder.pieces - pieces <= 2, "one back, and one out of a slot");
+        }
+        assertEquals(400, back.reused());
+    }
+
+    @Test
+    void aKeyWithManyConversationsDropsItsOwn() {
+        decoder = decoder(false, false);
+        long each = 3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800;
+        scheduler = scheduler(8 * each);
+        var few = IntStream.range(0, 2).mapToObj(_ -> ids(192)).toList();
+        few.forEach(prompt -> reusedOf(prompt, "few"));
+        for (int i = 0; i < 40; i++) {
+            reusedOf(ids(192), "many");
+        }
+        for (var prompt : few) {
+            assertEquals(191, reusedOf(prompt, "few"));
+        }
+        assertTrue(PrefixFigures.dropped(stats) > 20);
+        for (int i = 0; i < SLOTS; i++) {
+            reusedOf(ids(192), "many");
+        }
+        // What nobody has used for long has no share.
+        nowNanos += Duration.ofHours(1).toNanos();
+        for (int i = 0; i < 40; i++) {
+            reusedOf(ids(192), "many");
+        }
+        assertEquals(0, reusedOf(few.get(0), "few"));
     }
 }

@@ -15,6 +15,11 @@ record FakeCopies(FakeDecoder decoder, long mostBytes, long bytesPerPosition) im
     static final long STATE_BYTES = 1 << 20;
 
     @Override
+    public String format() {
+        return "fake, " + bytesPerPosition + " bytes";
+    }
+
+    @Override
     public long positionBytes(int count) {
         return bytesPerPosition * Math.ceilDiv(count, STEP) * STEP;
     }

@@ -8,6 +8,7 @@ import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -28,6 +29,9 @@ final class FakeDecoder implements Decoder {
     static final long PROMPT_TOKEN_NANOS = 300_000;
     static final long ROW_NANOS = 4_000_000;
     static final int LEAST_PROMPT_TOKENS = 16;
+    /// Texts of this seed and larger ones repeat themselves.
+    static final long REPEATING_SEED = 100;
+    private static final int PERIOD = 12;
 
     private final int slots;
     private final int contextLength;
@@ -45,6 +49,15 @@ final class FakeDecoder implements Decoder {
     private int callsAtRest = -1;
     int calls;
     boolean rowsAreIndependent;
+    int mostDrafts;
+    /// That steps have taken.
+    int draftTokens;
+    long rowNanos = ROW_NANOS;
+    long promptTokenNanos = PROMPT_TOKEN_NANOS;
+    /// What a draft takes longer than another row.
+    long draftNanos;
+    /// Whether the history of each row must be what the cache holds.
+    boolean checksHistories;
     PromptSizes sizes = PromptSizes.OF_CPU;
     /// Whether the next call fails, because memory runs out.
     BooleanSupplier fails = () -> false;
@@ -118,6 +131,10 @@ final class FakeDecoder implements Decoder {
             hash ^= hash >>> 29;
         }
         int token = (int) Long.remainderUnsigned(hash, VOCABULARY);
+        // A text that mostly repeats itself.
+        if (sampling.seed() >= REPEATING_SEED && length >= PERIOD && token % 10 > 0) {
+            return ids[length - PERIOD];
+        }
         return token < 30 ? END : token;
     }
 
@@ -147,7 +164,7 @@ final class FakeDecoder implements Decoder {
     @Override
     public void prefill(int slot, int[] ids, int start) {
         calls++;
-        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
+        work.accept(CALL_NANOS + ids.length * promptTokenNanos);
         failNow(() -> write(slot, ids, start));
         put(slot, ids, start);
     }
@@ -181,13 +198,13 @@ final class FakeDecoder implements Decoder {
         check(parts.size() <= sizes.parts(), parts.size() + " parts of prompts in a step");
         int tokens = 0;
         for (var part : parts) {
-            check(part.slot() >= batch.rows(), "a prompt in slot " + part.slot() + ", which runs");
+            check(part.slot() >= batch.sequences(), "a prompt in slot " + part.slot() + ", which runs");
             tokens += part.ids().length;
         }
         check(tokens <= sizes.beside(), tokens + " tokens of prompts in a step");
         failNow(() -> parts.forEach(part -> write(part.slot(), part.ids(), part.start())));
         parts.forEach(part -> put(part.slot(), part.ids(), part.start()));
-        work.accept(tokens * PROMPT_TOKEN_NANOS);
+        work.accept(tokens * promptTokenNanos);
         return decode(batch, 1);
     }
 
@@ -195,24 +212,29 @@ final class FakeDecoder implements Decoder {
     public int[] decode(DecodeBatch batch, int steps) {
         calls++;
         int rows = batch.rows();
-        check(rows > 0 && rows <= slots, rows + " rows");
-        work.accept(CALL_NANOS + rows * ROW_NANOS);
+        int drafts = rows - batch.sequences();
+        check(rows > drafts && batch.sequences() <= slots, batch.sequences() + " rows");
+        check(drafts == 0 || steps == 1 && drafts <= mostDrafts && !recurrent, drafts + " drafts");
+        draftTokens += drafts;
+        work.accept(CALL_NANOS + rows * rowNanos + drafts * draftNanos);
         failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
+            int slot = batch.slot(row);
             int token = batch.token(row);
-            check(batch.position(row) <= cached[row], "position " + batch.position(row) + " of slot " + row);
-            goOn(row, batch.position(row));
-            cached[row] = batch.position(row);
+            check(batch.position(row) <= cached[slot], "position " + batch.position(row) + " of slot " + slot);
+            goOn(slot, batch.position(row));
+            cached[slot] = batch.position(row);
             for (int step = 0; step < steps; step++) {
                 if (pages != null) {
-                    pages.write(row, cached[row], new int[] {token});
+                    pages.write(slot, cached[slot], new int[] {token});
                 }
-                cache[row][cached[row]++] = token;
-                token = token(row, batch.sampling(row));
+                cache[slot][cached[slot]++] = token;
+                checkHistory(batch.history(row), slot);
+                token = token(slot, batch.sampling(row));
                 tokens[step * rows + row] = token;
             }
-            state[row] = cached[row];
+            state[slot] = cached[slot];
         }
         return tokens;
     }
@@ -227,11 +249,25 @@ final class FakeDecoder implements Decoder {
         return pages == null ? CacheRoom.OWN_SHARE : pages.pool;
     }
 
+    private void checkHistory(@Nullable TokenHistory history, int slot) {
+        if (checksHistories && history != null) {
+            check(history.length() == cached[slot], "a history of " + history.length());
+            for (int i = 0; i < cached[slot]; i++) {
+                check(history.token(i) == cache[slot][i], "another history at " + i);
+            }
+        }
+    }
+
     private void goOn(int slot, int start) {
         if (start == 0) {
             kept.get(slot).clear();
         }
         check(!recurrent || start == 0 || start == state[slot], "to go on from " + start + " in slot " + slot);
+    }
+
+    @Override
+    public int mostDrafts() {
+        return mostDrafts;
     }
 
     @Override

@@ -29,7 +29,7 @@ class RestingDecoderTest {
     void aWorkerLetsItsDecoderRestOnceWheneverNothingIsToDo() throws Exception {
         var decoder = new FakeDecoder(1, 64);
         var tokenizer = new LetterTokenizer();
-        var limits = new InProcessGenerator.Limits(null, Duration.ofMinutes(1), Duration.ofMillis(1), false);
+        var limits = new InProcessGenerator.Limits(null, Duration.ofMinutes(1), Duration.ofMillis(1), false, true);
         try (var generator = InProcessGenerator.start(
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
                 limits,

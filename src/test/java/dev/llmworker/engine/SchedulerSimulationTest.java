@@ -103,6 +103,7 @@ class SchedulerSimulationTest {
         var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean(), random.nextBoolean());
         decoder.rowsAreIndependent = !decoder.deterministic() && random.nextBoolean();
         decoder.work = _ -> nowNanos += random.nextInt(4);
+        decoder.mostDrafts = decoder.needsKept() || random.nextBoolean() ? 0 : 1 + random.nextInt(16);
         if (random.nextBoolean()) {
             decoder.sizes = new PromptSizes(16, 64, 256, 1 + random.nextInt(4));
         }
@@ -190,7 +191,8 @@ class SchedulerSimulationTest {
                 prompt,
                 1 + random.nextInt(Math.min(MAX_TOKENS, CONTEXT - prompt.length)),
                 random.nextInt(4) == 0,
-                new SamplingParameters(1, 0, 1, 0, random.nextInt(3)),
+                new SamplingParameters(
+                        1, 0, 1, 0, random.nextInt(3) + (random.nextBoolean() ? FakeDecoder.REPEATING_SEED : 0)),
                 random.nextInt(6) == 0 ? random.nextInt(600) : Long.MAX_VALUE / 4,
                 random.nextInt(4) == 0 ? "other" : "",
                 Share.NONE,

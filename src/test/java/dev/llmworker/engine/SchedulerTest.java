@@ -117,6 +117,66 @@ class SchedulerTest {
         assertTrue(steps <= 512 / FakeDecoder.LEAST_PROMPT_TOKENS, steps + " steps");
     }
 
+    /// With the times of the starter model on two cores.
+    @Test
+    void promptsThatArriveTogetherGetTheirFirstTokensEvenly() {
+        decoder = decoder(32, false);
+        decoder.sizes = new PromptSizes(4, 128, 128, Integer.MAX_VALUE);
+        decoder.rowNanos = 1_400_000;
+        decoder.promptTokenNanos = 1_200_000;
+        scheduler = scheduler();
+        List<Sequence> all = new ArrayList<>();
+        for (int i = 0; i < 32; i++) {
+            all.add(submit(ids(36), 40));
+        }
+        var firstTokens = firstTokens(all);
+        long median = firstTokens.get(16), last = firstTokens.get(31);
+        assertTrue(last < 2 * median, "the last first token after " + last + " ns, the median after " + median);
+        // 32 prompts of 36 tokens take 1.4 s alone.
+        assertTrue(median < 1_200_000_000 && last < 1_800_000_000, median + " and " + last + " ns");
+    }
+
+    @Test
+    void promptsThatArriveTogetherDoNotHoldUpAStreamThatIsBeingRead() {
+        var old = submit(ids(20), 400);
+        while (old.generated() < 40) {
+            scheduler.step();
+        }
+        List<Sequence> all = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            all.add(submit(ids(40), 20));
+        }
+        while (all.stream().anyMatch(sequence -> sequence.generated() == 0)) {
+            int running = (int) all.stream()
+                            .filter(sequence -> sequence.generated() > 0)
+                            .count()
+                    + 1;
+            int before = old.generated();
+            long begun = nowNanos;
+            scheduler.step();
+            assertEquals(before + 1, old.generated());
+            long step = FakeDecoder.CALL_NANOS + (running + 1) * FakeDecoder.ROW_NANOS;
+            // The least that a prompt gets is 16 tokens.
+            long most = Math.max(step / 2, 16 * FakeDecoder.PROMPT_TOKEN_NANOS);
+            assertTrue(nowNanos - begun <= step + most, nowNanos - begun + " ns with " + running);
+        }
+    }
+
+    /// When each of these gets its first token, from the first to the last.
+    private List<Long> firstTokens(List<Sequence> all) {
+        List<Long> found = new ArrayList<>();
+        long begun = nowNanos;
+        while (found.size() < all.size()) {
+            scheduler.step();
+            long started =
+                    all.stream().filter(sequence -> sequence.generated() > 0).count();
+            while (found.size() < started) {
+                found.add(nowNanos - begun);
+            }
+        }
+        return found;
+    }
+
     @Test
     void manyShortPromptsDoNotWaitForALongOne() {
         var running = submit(ids(20), 400);

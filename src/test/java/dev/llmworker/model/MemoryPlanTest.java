@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.model.MemoryPlan.Layout.Pages;
 import dev.llmworker.model.MemoryPlan.Layout.Shares;
 import dev.llmworker.model.device.DeviceMemory;
+import dev.llmworker.model.device.Precision;
 import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.jupiter.api.Test;
@@ -61,7 +62,7 @@ class MemoryPlanTest {
     private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, available, "this machine"),
-                new MemoryPlan.Needs(SHAPE, 2, weights, GB, _ -> 0, new Shares(0), 0.5, 32),
+                new MemoryPlan.Needs(SHAPE, Precision.FP16, weights, GB, _ -> 0, new Shares(0), 0.5, 32),
                 slots,
                 contextLength);
     }
@@ -82,11 +83,22 @@ class MemoryPlanTest {
         assertEquals(left, plan.copies(Long.MAX_VALUE));
     }
 
+    /// A byte and a 32th of two bytes for each number, where float16 takes two bytes.
+    @Test
+    void aCacheOf8BitsTakesLittleMoreThanHalf() {
+        var needs = new MemoryPlan.Needs(SHAPE, Precision.Q8, 4 * GB, GB, _ -> 0, new Shares(0), 0.5, 32);
+        var plan = MemoryPlan.of(new DeviceMemory(16 * GB, 15 * GB, "this machine"), needs, 4, 8192);
+        assertEquals(32_768 * 17 / 32, plan.bytesPerToken());
+        assertTrue(plan.toString().contains("2 × 16 layers × 8 heads × (64 + 4) bytes"), plan.toString());
+        var shape = shape(2, 3, 40, 1000);
+        assertEquals(2 * 2 * 3 * (40 + 4), shape.cacheBytesPerToken(1000, Precision.Q8));
+    }
+
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
         var needs =
-                new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
+                new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), Precision.FP32, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -157,7 +169,7 @@ class MemoryPlanTest {
     @Test
     void whatAStepTakesForLongContextsIsPlanned() {
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
-        var needs = new MemoryPlan.Needs(SHAPE, 2, 3 * GB, GB, length -> 1_000_000 * length, new Shares(0), 0.5, 32);
+        var needs = new MemoryPlan.Needs(SHAPE, Precision.FP16, 3 * GB, GB, length -> 1_000_000 * length, new Shares(0), 0.5, 32);
         var plan = MemoryPlan.of(memory, needs, 4, 0);
         assertEquals((long) (5.5e9 / (4 * 32_768 + 500_000)) / 64 * 64, plan.contextLength());
         assertEquals(GB + 1_000_000L * plan.contextLength(), plan.working());
@@ -183,7 +195,7 @@ class MemoryPlanTest {
     private static MemoryPlan onGpu(int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(85 * GB, 80 * GB, "the GPU"),
-                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, _ -> 0, new Shares(64), 0.9, 32),
+                new MemoryPlan.Needs(SHAPE, Precision.FP16, 16 * GB, GB, _ -> 0, new Shares(64), 0.9, 32),
                 slots,
                 contextLength);
     }
@@ -210,7 +222,7 @@ class MemoryPlanTest {
     private static MemoryPlan inPages(long available, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(85 * GB, available, "the GPU"),
-                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, _ -> 0, new Pages(256), 0.9, 128),
+                new MemoryPlan.Needs(SHAPE, Precision.FP16, 16 * GB, GB, _ -> 0, new Pages(256), 0.9, 128),
                 slots,
                 contextLength);
     }
@@ -286,7 +298,7 @@ class MemoryPlanTest {
         var config = new ModelConfig("m", "m", 2048, 128_256, 131_072, 1e-5f, 1, 1, 0, false, 0, layers);
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, 15 * GB, "this machine"),
-                new MemoryPlan.Needs(config, 2, 4 * GB, GB, _ -> 0, new Shares(0), 0.5, 32),
+                new MemoryPlan.Needs(config, Precision.FP16, 4 * GB, GB, _ -> 0, new Shares(0), 0.5, 32),
                 slots,
                 contextLength);
     }

@@ -24,4 +24,11 @@ public interface Work {
 
     /// Ends all requests, and takes no more.
     void endAll(FinishReason reason);
+
+    /// As [#endAll(FinishReason)], and writes what a later process can use.
+    ///
+    /// @param most the longest time for writing
+    default void endAll(FinishReason reason, Duration most) {
+        endAll(reason);
+    }
 }

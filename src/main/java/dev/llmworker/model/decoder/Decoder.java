@@ -36,6 +36,13 @@ public interface Decoder extends AutoCloseable {
     /// each, because the weights are read once. Not for a decoder that is [#deterministic()].
     int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
 
+    /// How many draft tokens a step can take, of all sequences together: [DecodeBatch#addDraft]. Each row's result is
+    /// then the same as in a step of its own, to the bit. What the cache holds of a draft that was wrong is
+    /// overwritten later.
+    default int mostDrafts() {
+        return 0;
+    }
+
     /// A token of a row whose logits are not finite. Its sequence cannot go on.
     int NO_TOKEN = -2;
 

@@ -323,6 +323,11 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
         return false;
     }
 
+    /// How many draft tokens a step can take; 0 if each slot has one row.
+    default int mostDrafts() {
+        return 0;
+    }
+
     /// Called before tokens of prompts run.
     ///
     /// @param alone nothing else is being decoded
@@ -354,6 +359,11 @@ sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
     /// The next decode step also runs a chunk of a prompt.
     default void addChunk(PromptPart part) {
         exported().run("add_chunk", longs(part.ids()), part.slot(), part.start());
+    }
+
+    /// The rows of the next step are in these slots.
+    default void placeRows(long[] slots) {
+        throw new UnsupportedOperationException("each slot has one row");
     }
 
     /// @return the tokens by step, then by row

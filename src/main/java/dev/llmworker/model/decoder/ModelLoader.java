@@ -8,6 +8,7 @@ import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.device.DeviceMemory;
 import dev.llmworker.model.device.Devices;
@@ -55,13 +56,15 @@ record ModelLoader(
 
     /// @param states as [ModelConfig#states]
     /// @param prompts as [Decoder#prompts()]
-    /// @param numberBytes bytes of a number of keys and values
+    /// @param cache format of keys and values
+    /// @param copiesFormat as [SlotCopies#format()]
     /// @param copiesBytes that copies of slots may take in main memory; 0 if there are none
     record Loaded(
             DecoderDescription description,
             List<LayerState> states,
             PromptSizes prompts,
-            int numberBytes,
+            Precision cache,
+            String copiesFormat,
             long copiesBytes) {}
 
     ModelLoader(
@@ -97,15 +100,31 @@ record ModelLoader(
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
-                plan.byKind(config, cache.bytes()),
-                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()),
+                plan.byKind(config, cache),
+                config.cacheBytesPerToken(plan.contextLength(), cache),
                 plan.tokens());
         return new Loaded(
                 description,
                 config.states(plan.contextLength()),
                 prompts(plan.contextLength()),
-                cache.bytes(),
+                cache,
+                copiesFormat(config.states(plan.contextLength()), weights, cache, plan.contextLength()),
                 copiesBytes(plan));
+    }
+
+    /// The context is part of it, because some models turn positions otherwise in longer ones. Kernels of another build
+    /// may round otherwise.
+    private String copiesFormat(List<LayerState> states, Precision weights, Precision cache, int contextLength) {
+        return String.join(
+                "\0",
+                program.sourceSha256(),
+                NativeLibrary.sha256(),
+                String.valueOf(device.isGpu()),
+                weights.name(),
+                cache.name(),
+                String.valueOf(options.deterministic()),
+                String.valueOf(contextLength),
+                states.toString());
     }
 
     /// What copies of slots may take. On a GPU there are none yet.
@@ -178,14 +197,14 @@ record ModelLoader(
                 .orElse(0);
         var working = largest
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
-                // Two copies of the logits.
-                + 2L * slots() * config.vocabulary() * Float.BYTES
+                // Two copies of the logits. Few sequences may have drafts.
+                + 2L * Math.max(slots(), 2 * program.mostDrafts()) * config.vocabulary() * Float.BYTES
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
-                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
+                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32);
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var needs = new MemoryPlan.Needs(
                 config,
-                cache.bytes(),
+                cache,
                 weightBytes,
                 working,
                 length -> scratch(config, promptRows((int) length), cache, length),

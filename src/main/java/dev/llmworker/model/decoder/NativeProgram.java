@@ -31,6 +31,8 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
+    /// With one sequence that makes 16 rows, a multiple of those that are multiplied together.
+    private static final int MOST_DRAFTS = 15;
     /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.
     private static final int PARTIAL_BYTES = 16;
 
@@ -98,6 +100,16 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     @Override
     public boolean rowsAreIndependent() {
         return true;
+    }
+
+    @Override
+    public int mostDrafts() {
+        return MOST_DRAFTS;
+    }
+
+    @Override
+    public void placeRows(long[] slots) {
+        exported.run("place_rows", (Object) slots);
     }
 
     /// A swap copies nothing at all.

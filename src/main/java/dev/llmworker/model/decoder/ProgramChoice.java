@@ -20,23 +20,37 @@ final class ProgramChoice {
 
     private ProgramChoice() {}
 
-    /// @throws IllegalArgumentException if native kernels are asked for and cannot run
+    /// @throws IllegalArgumentException if native kernels, or a cache that only they have, are asked for and cannot run
     static ProgramKind of(ModelConfig config, DecoderOptions options, Device device) throws InterruptedException {
         var torch = device.isGpu() || !config.isPlain() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
         if (options.kernels() == Kernels.TORCH) {
+            checkCache(options, "KERNELS is torch");
             return torch;
         }
         var problem = nativeProblem(config, options, device);
         if (problem == null) {
-            return config.isPlain() && isTorchFaster(options, NativeLibrary.isAmxUsable()) ? torch : ProgramKind.NATIVE;
+            return options.cache() != Precision.Q8
+                            && config.isPlain()
+                            && isTorchFaster(options, NativeLibrary.isAmxUsable())
+                    ? torch
+                    : ProgramKind.NATIVE;
         }
         if (options.kernels() == Kernels.NATIVE) {
             throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);
         }
+        checkCache(options, problem);
         if (!device.isGpu() && options.weights() == Precision.AUTO) {
             LOG.warn("decoding without the native library, more slowly: {}", problem);
         }
         return torch;
+    }
+
+    /// @param problem why the program is not native
+    private static void checkCache(DecoderOptions options, String problem) {
+        if (options.cache() == Precision.Q8) {
+            throw new IllegalArgumentException(
+                    "KV_CACHE_DTYPE is q8, which only native kernels have, and they cannot be used: " + problem);
+        }
     }
 
     /// With AMX libtorch runs prompts faster than the native library, which has no code for it. Without AMX it

@@ -1,11 +1,13 @@
 package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.LayerState;
+import dev.llmworker.model.device.Precision;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /// Copies of a program's slots.
 ///
+/// @param format as [SlotCopies#format()]
 /// @param mostBytes as [SlotCopies#mostBytes()]
 /// @param bytesPerPosition of the layers that keep all positions
 /// @param stateBytes of a state of the others
@@ -13,23 +15,24 @@ record ProgramCopies(
         DecoderProgram program,
         CacheRoom room,
         SlotStates slots,
+        String format,
         long mostBytes,
         long bytesPerPosition,
         long stateBytes)
         implements SlotCopies {
-    /// @param numberBytes bytes of a number of keys and values
+    /// @param cache format of keys and values
     static ProgramCopies of(
             DecoderProgram program,
             CacheRoom room,
             SlotStates slots,
             List<LayerState> layers,
-            int numberBytes,
+            Precision cache,
+            String format,
             long mostBytes) {
-        var perPosition = layers.stream()
-                .mapToLong(layer -> layer.perPosition(numberBytes))
-                .sum();
-        var fixed = layers.stream().mapToLong(layer -> layer.fixed(numberBytes)).sum();
-        return new ProgramCopies(program, room, slots, mostBytes, perPosition, fixed / LayerState.COPIES);
+        var perPosition =
+                layers.stream().mapToLong(layer -> layer.perPosition(cache)).sum();
+        var fixed = layers.stream().mapToLong(layer -> layer.fixed(cache)).sum();
+        return new ProgramCopies(program, room, slots, format, mostBytes, perPosition, fixed / LayerState.COPIES);
     }
 
     @Override

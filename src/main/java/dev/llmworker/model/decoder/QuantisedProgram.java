@@ -68,7 +68,7 @@ final class QuantisedProgram implements DecoderProgram {
         if (cache == Precision.FP32 || deterministic) {
             return 0;
         }
-        var affordable = LONE_CACHE_BYTES / config.cacheBytesPerToken(contextLength, Precision.FP32.bytes());
+        var affordable = LONE_CACHE_BYTES / config.cacheBytesPerToken(contextLength, Precision.FP32);
         return (int) Math.min(affordable, Math.min(contextLength, MAX_LONE_LENGTH));
     }
 

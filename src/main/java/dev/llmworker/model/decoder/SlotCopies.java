@@ -21,6 +21,11 @@ public interface SlotCopies {
     /// The most bytes that all copies may take together, by the memory plan.
     long mostBytes();
 
+    /// What must be the same in two processes, so that one can use the other's copies: the program, its numbers, and
+    /// how
+    /// they lie in memory. The model is not part of it.
+    String format();
+
     /// Bytes that positions take in a copy.
     ///
     /// @param count is rounded up to a multiple of [#STEP]

@@ -53,7 +53,14 @@ public final class TorchDecoder implements Decoder {
         this.bidirectional = bidirectional;
         this.copies = loaded.copiesBytes() == 0
                 ? null
-                : ProgramCopies.of(program, room, states, loaded.states(), loaded.numberBytes(), loaded.copiesBytes());
+                : ProgramCopies.of(
+                        program,
+                        room,
+                        states,
+                        loaded.states(),
+                        loaded.cache(),
+                        loaded.copiesFormat(),
+                        loaded.copiesBytes());
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
@@ -175,7 +182,7 @@ public final class TorchDecoder implements Decoder {
         checkBatch(batch, 1);
         for (var part : parts) {
             checkChunk(part.slot(), part.ids(), part.start());
-            if (part.slot() < batch.rows()) {
+            if (part.slot() < batch.sequences()) {
                 throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
             }
             if (!states.areComplete() && part.ids().length > LayerState.MOST_TOKENS) {
@@ -198,10 +205,13 @@ public final class TorchDecoder implements Decoder {
     public int[] decode(DecodeBatch batch, int steps) {
         checkBatch(batch, steps);
         for (var row = 0; row < batch.rows(); row++) {
-            reserve(row, batch.position(row), batch.position(row) + steps);
-            states.advance(row, batch.position(row), steps);
+            reserve(batch.slot(row), batch.position(row), batch.position(row) + steps);
+            states.advance(batch.slot(row), batch.position(row), steps);
         }
         var call = DecodeCall.of(batch, steps);
+        if (batch.hasDrafts()) {
+            program.placeRows(batch.slots());
+        }
         int[] tokens;
         if (batch.isSteered()) {
             program.beginSteered(call);
@@ -212,7 +222,28 @@ public final class TorchDecoder implements Decoder {
             tokens = program.decode(call);
         }
         program.afterStep(batch.rows());
+        if (batch.hasDrafts() && !states.areComplete()) {
+            cutStates(batch, tokens);
+        }
         return tokens;
+    }
+
+    /// Each sequence ends before its first draft token that was wrong.
+    private void cutStates(DecodeBatch batch, int[] tokens) {
+        var isRight = true;
+        for (var row = 0; row < batch.rows(); row++) {
+            var follows = row > 0 && batch.slot(row) == batch.slot(row - 1);
+            var wasRight = isRight;
+            isRight = !follows || isRight && batch.token(row) == tokens[row - 1];
+            if (follows && wasRight && !isRight) {
+                states.cut(batch.slot(row), batch.position(row));
+            }
+        }
+    }
+
+    @Override
+    public int mostDrafts() {
+        return states.areRecurrent() || bidirectional ? 0 : program.mostDrafts();
     }
 
     /// Whether tokens see those after them: all of a text then runs in one call, and nothing is generated.
@@ -409,9 +440,13 @@ public final class TorchDecoder implements Decoder {
     }
 
     private void checkBatch(DecodeBatch batch, int steps) {
-        if (batch.rows() < 1 || batch.rows() > description.slots() || steps < 1) {
-            throw new IllegalArgumentException("a batch of " + batch.rows() + " rows and " + steps
+        if (batch.rows() < 1 || batch.sequences() > description.slots() || steps < 1) {
+            throw new IllegalArgumentException("a batch of " + batch.sequences() + " rows and " + steps
                     + " steps; rows must be 1 to " + description.slots() + ", steps at least 1");
+        }
+        if (batch.hasDrafts() && (steps > 1 || batch.rows() - batch.sequences() > mostDrafts())) {
+            throw new IllegalArgumentException("a batch of " + (batch.rows() - batch.sequences()) + " drafts and "
+                    + steps + " steps; at most " + mostDrafts() + " drafts in one step are possible");
         }
         for (var row = 0; row < batch.rows(); row++) {
             checkToken(batch.token(row));

@@ -7,6 +7,8 @@ import dev.llmworker.weights.content.TensorType;
 /// in some formats offsets.
 public enum NativeFormat {
     Q4(20, "4-bit quants"),
+    /// Without offsets: a number is (quant - 8) · scale.
+    Q4_CENTRED(18, "4-bit quants"),
     Q4_HALF_BLOCKS(24, "4-bit quants"),
     Q8(34, "8-bit quants"),
     Q8_OFFSET(36, "8-bit quants"),
@@ -30,7 +32,8 @@ public enum NativeFormat {
     /// As `native_format` in `native_decoder.py`.
     static NativeFormat of(TensorType type) {
         return switch (type) {
-            case Q4_0, Q4_1, Q4_K -> Q4;
+            case Q4_0 -> Q4_CENTRED;
+            case Q4_1, Q4_K -> Q4;
             case Q2_K -> Q4_HALF_BLOCKS;
             case Q8_0 -> Q8;
             case Q5_0, Q5_1, Q5_K -> Q8_OFFSET;

@@ -7,6 +7,7 @@ import dev.llmworker.stats.Count;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ public final class Drain {
     private final CountDownLatch hurried = new CountDownLatch(1);
     private volatile @Nullable WorkerStats stats;
     private volatile boolean begun;
+    private volatile long begunNanos;
     private volatile boolean timeUp;
 
     public Drain(Timeouts timeouts, WebSockets sockets, SlowSenders requests, PathRules rules) {
@@ -88,6 +90,16 @@ public final class Drain {
         return reads ? ofWork() : refusal();
     }
 
+    /// What is left of the time to drain.
+    public Duration timeLeft() {
+        if (hurried.getCount() == 0) {
+            return Duration.ZERO;
+        }
+        var taken = begun ? Duration.ofNanos(System.nanoTime() - begunNanos) : Duration.ZERO;
+        var left = timeouts.drain().minus(taken);
+        return left.isNegative() ? Duration.ZERO : left;
+    }
+
     /// Waits no longer for what runs.
     public void hurry() {
         hurried.countDown();
@@ -101,6 +113,7 @@ public final class Drain {
             return;
         }
         this.stats = stats;
+        begunNanos = System.nanoTime();
         begun = true;
         sockets.leave();
         var running = stats.runningGenerations();

@@ -3,11 +3,15 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.device.Precision;
+import dev.llmworker.sampling.LogitAdjustment;
+import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.ModelFileException;
@@ -18,12 +22,17 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The operators in C++ against plain loops, and against themselves: a row's bits depend on its own sequence alone.
 class NativeDecoderTest {
@@ -109,6 +118,121 @@ class NativeDecoderTest {
             var width = tiny.vocabulary;
             assertArrayEquals(whole, Arrays.copyOfRange(rows, width, 2 * width), 0, "seed " + seed + ", a step's row");
             assertArrayEquals(whole, Arrays.copyOfRange(rows, 3 * width, 4 * width), 0, "seed " + seed + ", a copy's");
+        }
+    }
+
+    /// Greedy, sampled, and with penalties and log-probabilities; two sequences, of which the second has no drafts.
+    @Concurrent
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2})
+    void aDraftsTokenIsThatOfAStepOfItsOwn(int kind) throws Exception {
+        var random = new Random(251 + kind);
+        var tiny = TinyLlama.of(TensorType.Q4_1, random);
+        var prompt = random.ints(PROMPT_TOKENS - 1, 0, tiny.vocabulary).toArray();
+        var drafts = random.ints(15, 0, tiny.vocabulary).toArray();
+        var penalties = new LogitAdjustment(1.3f, 0.2f, 0.1f, Map.of(3, 1f));
+        var sampling = kind == 0
+                ? SamplingParameters.greedy()
+                : new SamplingParameters(
+                        1, 0, 0.9f, 0, 5, kind == 1 ? LogitAdjustment.NONE : penalties, OptionalInt.of(kind));
+        try (var decoder = tiny.load(directory, options(Precision.AUTO, 2))) {
+            for (var slot = 0; slot < 3; slot++) {
+                decoder.prefill(slot, prompt, 0);
+            }
+            var history = kind == 0 ? null : new TokenHistory(prompt, 4, new int[] {1, 2});
+            var batch = new DecodeBatch(2, drafts.length);
+            batch.add(7, prompt.length, sampling, history == null ? null : history.with(new int[] {7}, 1));
+            for (var i = 0; i < drafts.length; i++) {
+                var before = IntStream.concat(IntStream.of(7), Arrays.stream(drafts, 0, i + 1))
+                        .toArray();
+                batch.addDraft(drafts[i], history == null ? null : history.with(before, before.length));
+            }
+            batch.add(8, prompt.length, SamplingParameters.greedy());
+            var together = decoder.decode(batch, 1);
+            var scores = IntStream.range(0, 16)
+                    .mapToObj(row -> batch.logprobs(0, row))
+                    .toList();
+
+            decoder.swapSlots(0, 2, CONTEXT);
+            var alone = new DecodeBatch(2);
+            for (var i = 0; i <= drafts.length; i++) {
+                var token = i == 0 ? 7 : drafts[i - 1];
+                if (history != null) {
+                    history.add(token);
+                }
+                alone.clear();
+                alone.add(token, prompt.length + i, sampling, history);
+                assertEquals(together[i], decoder.decode(alone, 1)[0], "draft " + i);
+                assertSame(scores.get(i), alone.logprobs(0, 0), "draft " + i);
+            }
+            // What the cache holds of the drafts does not matter when the sequence goes on otherwise.
+            decoder.swapSlots(0, 2, CONTEXT);
+            alone.clear();
+            alone.add(7, prompt.length, SamplingParameters.greedy());
+            alone.add(8, prompt.length, SamplingParameters.greedy());
+            assertEquals(together[16], decoder.decode(alone, 1)[1]);
+            var after = decoder.decodeLogits(new int[] {9, 9}, new int[] {prompt.length + 1, prompt.length + 1});
+            decoder.prefill(3, prompt, 0);
+            decoder.prefill(3, new int[] {7}, prompt.length);
+            var fresh = decoder.prefillLogits(3, new int[] {9}, prompt.length + 1);
+            assertArrayEquals(fresh, Arrays.copyOf(after, tiny.vocabulary), 0);
+        }
+    }
+
+    private static void assertSame(@Nullable Logprobs expected, @Nullable Logprobs found, String what) {
+        if (expected == null || found == null) {
+            assertEquals(expected, found, what);
+            return;
+        }
+        assertEquals(expected.chosen(), found.chosen(), what);
+        assertArrayEquals(expected.ids(), found.ids(), what);
+        assertArrayEquals(expected.likeliest(), found.likeliest(), what);
+    }
+
+    @Concurrent
+    @Test
+    void draftsAreForgottenByLayersThatKeepTheLastPositionsAlone() throws Exception {
+        var golden = GoldenModel.named("Gemma 3").withContext(1000);
+        var file = golden.file().write(directory.resolve("windows.gguf"));
+        var options = new DecoderOptions(Precision.AUTO, Precision.FP32, 2, 1000, 2, "cpu", false, Kernels.NATIVE);
+        var random = new Random(257);
+        try (var model = Gguf.open(file);
+                var decoder = TorchDecoder.load(model, options, _ -> {})) {
+            assertEquals(15, decoder.mostDrafts());
+            var vocabulary = decoder.description().vocabularySize();
+            // A ring of 256 positions is filled while the drafts come.
+            var prompt = random.ints(240, 0, vocabulary).toArray();
+            var sampling = new SamplingParameters(1, 0, 1, 0, 11);
+            var expected = new int[100];
+            var token = decoder.prefillLast(0, prompt, 0, sampling);
+            var batch = new DecodeBatch(1, 15);
+            for (var i = 0; i < expected.length; i++) {
+                batch.clear();
+                batch.add(token, prompt.length + i, sampling);
+                token = expected[i] = decoder.decode(batch, 1)[0];
+            }
+            token = decoder.prefillLast(0, prompt, 0, sampling);
+            for (var i = 0; i < expected.length; ) {
+                batch.clear();
+                batch.add(token, prompt.length + i, sampling);
+                var drafts = new int[15];
+                var right = random.nextInt(6);
+                for (var j = 0; j < 15; j++) {
+                    var isRight = j < right && i + j < expected.length;
+                    drafts[j] = isRight ? expected[i + j] : random.nextInt(vocabulary);
+                    batch.addDraft(drafts[j], null);
+                }
+                var tokens = decoder.decode(batch, 1);
+                for (var j = 0; j < 16 && i < expected.length; j++) {
+                    token = tokens[j];
+                    assertEquals(expected[i], token, "token " + i);
+                    i++;
+                    if (j == 15 || drafts[j] != token) {
+                        break;
+                    }
+                }
+            }
+            assertTrue(decoder.reusable(0, 300) > 0, "nothing can go on from the sequence");
         }
     }
 

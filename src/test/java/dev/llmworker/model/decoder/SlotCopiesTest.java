@@ -40,6 +40,12 @@ class SlotCopiesTest {
 
     private static Stream<Arguments> programsAndModels() {
         var stateful = List.of("Qwen 3.5", "Gemma 3", "Gemma 4, shared keys and a second embedding");
+        var native8 = Stream.of(LLAMA, "Qwen 3.5", "Gemma 3")
+                .map(model -> Arguments.of(ProgramKind.NATIVE, model, Precision.Q8));
+        return Stream.concat(native8, inFloats(stateful));
+    }
+
+    private static Stream<Arguments> inFloats(List<String> stateful) {
         return Stream.concat(
                 Stream.of(ProgramKind.values())
                         .flatMap(kind -> Stream.of(Precision.BF16, Precision.FP32)

@@ -10,10 +10,10 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SlotStatesTest {
-    private static final LayerState FULL = new LayerState.Full(8);
+    private static final LayerState FULL = new LayerState.Full(1, 8);
     private static final LayerState RECURRENT = new LayerState.Recurrent(64);
     /// It keeps 256 positions.
-    private static final LayerState RING = new LayerState.Ring(8, 100);
+    private static final LayerState RING = new LayerState.Ring(1, 8, 100);
 
     private static SlotStates states(LayerState... layers) {
         return new SlotStates(List.of(layers), 3);

@@ -1,0 +1,132 @@
+package dev.llmworker.engine;
+
+import java.util.List;
+
+/// Decides how many draft tokens a step tries. A step with drafts takes longer; each draft token that is right saves
+/// its sequence a step. This measures what drafts add to a step, and takes as many as are worth it by how often each
+/// sequence's guesses were right.
+///
+/// Threading: the engine thread alone.
+final class Speculation {
+    /// With more sequences, the processor is busy enough without drafts.
+    static final int MOST_SEQUENCES = 4;
+    /// Of steps with drafts one in so many goes without, to measure a plain step.
+    static final int STEPS_PER_PLAIN = 32;
+    /// A step without drafts is measured so often before the first draft.
+    private static final int LEAST_MEASURED = 4;
+
+    private static final double WEIGHT_OF_NEWEST = 0.15;
+    /// A step that something else held up counts at most so many times as long as usual.
+    private static final double MOST_TIMES_LONGER = 2;
+    /// What a draft adds, until it is measured, as a part of a plain step of one sequence.
+    private static final double ASSUMED_SHARE = 0.4;
+    /// Drafts must save so many times what they take, because both are estimates.
+    private static final double MARGIN = 1.15;
+    /// Per step whose guesses were not worth it. What was measured while something else ran is thus measured again.
+    private static final double FORGETTING = 0.998;
+
+    private final int mostDrafts;
+    private final int contextLength;
+    /// By the number of sequences.
+    private final double[] plainNanos = new double[MOST_SEQUENCES + 1];
+    private final int[] measured = new int[MOST_SEQUENCES + 1];
+    /// What each draft token adds, by the number of drafts, rounded down to a power of two; 0 if not measured yet.
+    private final double[] addedNanos = new double[Integer.SIZE];
+    private int stepsSincePlain;
+
+    /// @param mostDrafts that a step can take, of all sequences together; 0 for no speculation
+    Speculation(int mostDrafts, int contextLength) {
+        this.mostDrafts = mostDrafts;
+        this.contextLength = contextLength;
+    }
+
+    /// The draft tokens of each sequence for the next step, which takes no tokens of prompts.
+    int[][] drafts(List<Sequence> sequences) {
+        var drafts = new int[sequences.size()][0];
+        int count = sequences.size();
+        if (mostDrafts == 0 || count > MOST_SEQUENCES) {
+            return drafts;
+        }
+        boolean plain = measured[count] < LEAST_MEASURED || stepsSincePlain >= STEPS_PER_PLAIN;
+        int left = mostDrafts;
+        boolean guessed = false;
+        for (int i = 0; i < count; i++) {
+            var sequence = sequences.get(i);
+            double rightShare = sequence.lookForDrafts();
+            guessed |= rightShare > 0;
+            int worth = plain ? 0 : worth(rightShare, Math.min(left, sequence.mostDrafts(contextLength)), count, left);
+            drafts[i] = sequence.drafts(worth);
+            left -= drafts[i].length;
+        }
+        if (guessed && !plain && left == mostDrafts) {
+            for (int i = 0; i < addedNanos.length; i++) {
+                addedNanos[i] *= FORGETTING;
+            }
+        }
+        return drafts;
+    }
+
+    /// How many drafts save most: the expected number of right ones, less what the step takes longer in tokens that all
+    /// sequences would get in this time.
+    ///
+    /// @param left how many the step can still take
+    private int worth(double rightShare, int most, int sequences, int left) {
+        int best = 0;
+        double bestGain = 0, right = 0, chance = 1;
+        for (int count = 1; count <= most && rightShare > 0; count++) {
+            chance *= rightShare;
+            right += chance;
+            double added = added(mostDrafts - left + count, sequences) / plainNanos[sequences];
+            double gain = right - MARGIN * count * added * sequences;
+            if (gain > bestGain) {
+                best = count;
+                bestGain = gain;
+            }
+        }
+        return best;
+    }
+
+    /// What each of `drafts` drafts adds to a step.
+    private double added(int drafts, int sequences) {
+        int bucket = bucket(drafts);
+        for (int smaller = bucket; smaller >= 0; smaller--) {
+            if (addedNanos[smaller] > 0) {
+                return addedNanos[smaller];
+            }
+        }
+        for (int larger = bucket + 1; larger < addedNanos.length; larger++) {
+            if (addedNanos[larger] > 0) {
+                return addedNanos[larger];
+            }
+        }
+        return ASSUMED_SHARE * plainNanos[sequences] / (1 + ASSUMED_SHARE * (sequences - 1));
+    }
+
+    /// A step without tokens of prompts has ended.
+    void stepTook(int sequences, int drafts, long nanos) {
+        if (mostDrafts == 0 || sequences > MOST_SEQUENCES) {
+            return;
+        }
+        double plain = plainNanos[sequences];
+        if (drafts == 0) {
+            stepsSincePlain = 0;
+            measured[sequences]++;
+            plainNanos[sequences] = average(plain, nanos);
+            return;
+        }
+        stepsSincePlain++;
+        int bucket = bucket(drafts);
+        double least = 0.01 * plain / drafts;
+        addedNanos[bucket] = average(addedNanos[bucket], Math.max(least, (nanos - plain) / drafts));
+    }
+
+    private static int bucket(int drafts) {
+        return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(drafts);
+    }
+
+    private static double average(double before, double newest) {
+        return before == 0
+                ? newest
+                : before + WEIGHT_OF_NEWEST * (Math.min(newest, MOST_TIMES_LONGER * before) - before);
+    }
+}
