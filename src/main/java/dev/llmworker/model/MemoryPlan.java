@@ -280,7 +280,8 @@ public record MemoryPlan(
                 .collect(Collectors.groupingBy(
                         LayerState::kind,
                         TreeMap::new,
-                        Collectors.summingLong(state -> state.perPosition(cache) * tokens + state.fixed(cache) * slots)));
+                        Collectors.summingLong(
+                                state -> state.perPosition(cache) * tokens + state.fixed(cache) * slots)));
     }
 
     private String arithmetic() {

@@ -97,8 +97,8 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs =
-                new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), Precision.FP32, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
+        var needs = new MemoryPlan.Needs(
+                shape(1 << 12, 1 << 18, 4, 1 << 24), Precision.FP32, GB, GB, _ -> 0, new Shares(0), 0.5, 32);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -169,7 +169,8 @@ class MemoryPlanTest {
     @Test
     void whatAStepTakesForLongContextsIsPlanned() {
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
-        var needs = new MemoryPlan.Needs(SHAPE, Precision.FP16, 3 * GB, GB, length -> 1_000_000 * length, new Shares(0), 0.5, 32);
+        var needs = new MemoryPlan.Needs(
+                SHAPE, Precision.FP16, 3 * GB, GB, length -> 1_000_000 * length, new Shares(0), 0.5, 32);
         var plan = MemoryPlan.of(memory, needs, 4, 0);
         assertEquals((long) (5.5e9 / (4 * 32_768 + 500_000)) / 64 * 64, plan.contextLength());
         assertEquals(GB + 1_000_000L * plan.contextLength(), plan.working());

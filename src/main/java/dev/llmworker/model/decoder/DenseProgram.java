@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The program for GPUs. All matrices are dense and of one format, and its cache is a [PagePool]. Tests run it on a CPU.
+/// The program for GPUs. All matrices are dense and of one format, and its cache is a [PagePool]. Tests run it on a
+/// CPU.
 final class DenseProgram implements DecoderProgram {
     private static final Logger LOG = LoggerFactory.getLogger(DenseProgram.class);
     /// As in `kv_cache.py`.
@@ -229,7 +230,8 @@ final class DenseProgram implements DecoderProgram {
                 + deltaBytes(config, slots, promptRows);
     }
 
-    /// What attention takes of pages. In a step: copies of a row's queries for each of its pages, and in plain operators
+    /// What attention takes of pages. In a step: copies of a row's queries for each of its pages, and in plain
+    /// operators
     /// copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each other.
     static long pieceBytes(ModelConfig config, int slots, Precision cache, long contextLength) {
         var pages = Math.ceilDiv(contextLength, PAGE_TOKENS);
