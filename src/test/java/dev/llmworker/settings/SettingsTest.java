@@ -100,7 +100,7 @@ class SettingsTest {
     @Test
     void choicesThatNeedNoModelAreCheckedAtTheStart() throws Exception {
         assertWrong("DTYPE", "int8", "DTYPE is \"int8\"; it must be one of auto, fp32, bf16, fp16");
-        assertWrong("KV_CACHE_DTYPE", "8", "KV_CACHE_DTYPE is \"8\"; it must be one of auto, fp32, bf16, fp16");
+        assertWrong("KV_CACHE_DTYPE", "8", "KV_CACHE_DTYPE is \"8\"; it must be one of auto, fp32, bf16, fp16, q8");
         assertWrong("KERNELS", "foo", "KERNELS is \"foo\"; it must be one of auto, native, torch");
         for (var device : new String[] {"gpu", "CPU", "cuda:", "cuda:x", "cuda:1000", "cuda:-1"}) {
             assertWrong(

@@ -28,7 +28,7 @@ class HeldTypeTest {
         assertEquals(
                 List.of(
                         "Q3_K: 0.5 million in 8 tensors, held as 4-bit codes: 0.63 bytes each",
-                        "Q8_0: 0.2 million in 6 tensors, held as 8-bit quants: 1.06 bytes each; IQ4_NL would take 0.56,"
+                        "Q8_0: 0.2 million in 6 tensors, held as 8-bit quants: 1.06 bytes each; Q4_0 would take 0.56,"
                                 + " and be faster",
                         "Q6_K: 0.0 million in 1 tensor, held as an embedding: 0.82 bytes each",
                         "IQ4_XS: 0.0 million in 1 tensor, held as 4-bit codes: 0.56 bytes each",
