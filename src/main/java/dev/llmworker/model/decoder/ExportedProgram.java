@@ -42,7 +42,10 @@ final class ExportedProgram implements AutoCloseable {
             if (stream == null) {
                 throw new IOException(file + " is missing from the worker's jar");
             }
-            block = JniUtils.loadModule(manager, stream, true, false);
+            // A process that loaded two programs at once crashed in libtorch.
+            synchronized (ExportedProgram.class) {
+                block = JniUtils.loadModule(manager, stream, true, false);
+            }
             loaded = true;
         } finally {
             if (!loaded) {
