@@ -175,6 +175,8 @@ def plain_pieces(
     q: Tensor, keys: Tensor, values: Tensor, sight: Sight, scale: float, cap: float
 ) -> Tuple[Tensor, Tensor]:
     """q [m, A / G, G, D] to the pages of pieces: results of that shape, and the logarithms [G, m, A / G] float32."""
+    if not q.is_cuda:
+        return piece_by_piece(q, keys, values, sight, scale, cap)
     m, places = q.size(0), torch.arange(kv_cache.PAGE, device=q.device)
     out = torch.empty([m, q.size(1), q.size(2), q.size(3)], dtype=q.dtype, device=q.device)
     lse = torch.empty([q.size(2), m, q.size(1)], device=q.device)
@@ -193,6 +195,30 @@ def plain_pieces(
         lse.narrow(1, first, count).copy_(scores.logsumexp(3).transpose(0, 1))
         out.narrow(0, first, count).copy_(torch.matmul(scores.softmax(3).to(q.dtype), v).transpose(1, 2))
     return out, lse
+
+
+def piece_by_piece(
+    q: Tensor, keys: Tensor, values: Tensor, sight: Sight, scale: float, cap: float
+) -> Tuple[Tensor, Tensor]:
+    """As `plain_pieces`, on a CPU: there it copies no keys and reads none that are not seen."""
+    m = q.size(0)
+    out = torch.zeros([m, q.size(2), q.size(1), q.size(3)], dtype=q.dtype)
+    lse = torch.full([q.size(2), m, q.size(1)], -30000.0)
+    pages: List[int] = sight.pages.tolist()
+    ends: List[int] = sight.ends.tolist()
+    lows: List[int] = sight.lows.tolist()
+    for piece in range(m):
+        low = lows[piece] if len(lows) > 0 else 0
+        used = ends[piece] - low
+        if used > 0:
+            k = keys.select(0, pages[piece]).narrow(0, low, used).transpose(0, 1)
+            v = values.select(0, pages[piece]).narrow(0, low, used).transpose(0, 1)
+            scores = torch.bmm(q.select(0, piece).transpose(0, 1), k.transpose(1, 2)).float().mul_(scale)
+            if cap > 0.0:
+                scores = scores.div_(cap).tanh_().mul_(cap)
+            lse.select(1, piece).copy_(scores.logsumexp(2))
+            out.select(0, piece).copy_(torch.bmm(scores.softmax(2).to(q.dtype), v))
+    return out.transpose(1, 2).contiguous(), lse
 
 
 # PyTorch's flash kernel. It is an internal operator, so `flash_agrees` compares it with plain ones before it is used.
