@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -136,6 +138,84 @@ class SpeculationTest {
             double plain = rate(false, sequences), speculated = rate(true, sequences);
             assertTrue(speculated > 0.98 * plain, sequences + ": " + plain + " and with drafts " + speculated);
         }
+    }
+
+    /// Tokens per second of each of these sequences, while all of them run.
+    private double[] rates(boolean speculates, SamplingParameters... samplings) {
+        var scheduler = scheduler(speculates);
+        List<Sequence> all = new ArrayList<>();
+        for (var sampling : samplings) {
+            all.add(submit(ids(40), 1000, sampling, null));
+        }
+        while (all.stream().anyMatch(sequence -> sequence.generated() == 0)) {
+            scheduler.step();
+        }
+        var before = all.stream().mapToInt(Sequence::generated).toArray();
+        long begun = nowNanos;
+        while (all.stream().allMatch(sequence -> sequence.generated() < 950)) {
+            scheduler.step();
+        }
+        var rates = new double[samplings.length];
+        for (int i = 0; i < rates.length; i++) {
+            rates[i] = (all.get(i).generated() - before[i]) * 1e9 / (nowNanos - begun);
+        }
+        scheduler.endAll(FinishReason.CANCELLED);
+        return rates;
+    }
+
+    /// A draft takes a tenth of a step here, so that many pay.
+    @Test
+    void sequencesThatRepeatThemselvesShareTheDrafts() {
+        decoder.draftNanos = -3_000_000;
+        double[] plain = rates(false, REPEATING, REPEATING), rates = rates(true, REPEATING, REPEATING);
+        for (int i = 0; i < 2; i++) {
+            assertTrue(rates[i] > 1.5 * plain[i], rates[i] + " per second, and without drafts " + plain[i]);
+        }
+        assertEquals(1, rates[0] / rates[1], 0.2);
+    }
+
+    @Test
+    void draftsOfOneSequenceDoNotHoldUpTheOthers() {
+        for (long draftNanos : new long[] {-3_000_000, -1_000_000, 0, 2_000_000}) {
+            decoder.draftNanos = draftNanos;
+            double[] plain = rates(false, REPEATING, ORDINARY, ORDINARY);
+            decoder.draftTokens = 0;
+            double[] rates = rates(true, REPEATING, ORDINARY, ORDINARY);
+            String cost = ", and drafts that take " + draftNanos + " ns more than a row";
+            for (int i = 1; i < 3; i++) {
+                assertTrue(rates[i] > 0.65 * plain[i], rates[i] + " instead of " + plain[i] + " per second" + cost);
+            }
+            double sum = DoubleStream.of(rates).sum(), sumPlain = DoubleStream.of(plain).sum();
+            assertTrue(sum > 0.98 * sumPlain, sum + " instead of " + sumPlain + " per second" + cost);
+            if (draftNanos == -3_000_000) {
+                assertTrue(sum > 1.2 * sumPlain, sum + " instead of " + sumPlain + " per second" + cost);
+                assertTrue(decoder.draftTokens > 500, decoder.draftTokens + " drafts");
+            }
+        }
+    }
+
+    /// What drafts take is forgotten slowly while they are not worth it. Who cannot have them does not count.
+    @Test
+    void guessesOfASequenceThatMayNotDraftChangeNothing() {
+        var once = ids(20);
+        var prompt = IntStream.concat(IntStream.of(once), IntStream.of(once)).toArray();
+        var history = new TokenHistory(prompt, 0, new int[0]);
+        history.allow(() -> new long[] {-1});
+        var withFormat = submit(prompt, 200, REPEATING, history);
+        var free = submit(prompt, 200, REPEATING, null);
+        var speculation = new Speculation(15, CONTEXT);
+        for (int i = 0; i < 4; i++) {
+            speculation.stepTook(1, 0, 10_000_000);
+        }
+        speculation.stepTook(1, 1, 40_000_000);
+        for (int i = 0; i < 2000; i++) {
+            assertEquals(0, speculation.drafts(List.of(withFormat))[0].length);
+        }
+        assertEquals(0, speculation.drafts(List.of(free))[0].length);
+        for (int i = 0; i < 2000; i++) {
+            var _ = speculation.drafts(List.of(free));
+        }
+        assertTrue(speculation.drafts(List.of(free))[0].length > 0);
     }
 
     @Test
