@@ -25,6 +25,8 @@ final class Speculation {
     private static final double MARGIN = 1.15;
     /// While other sequences run, drafts add at most this share of a plain step, as prompts do.
     private static final double MOST_ADDED = PrefillBudget.SHARE;
+    /// Chances that differ by less are the same, as they are estimates.
+    private static final double NEARLY = 0.9;
     /// Per step whose guesses were not worth it. What was measured while something else ran is thus measured again.
     private static final double FORGETTING = 0.998;
 
@@ -72,8 +74,7 @@ final class Speculation {
     }
 
     /// How many drafts of each sequence save most: the expected number of right ones, less what the step takes longer in
-    /// tokens that all sequences would get in this time. Each draft goes to the sequence whose next one is most likely
-    /// right.
+    /// tokens that all sequences would get in this time. Each draft goes to the [#likeliest] sequence.
     ///
     /// @param rightShares how likely each sequence's next guess is right
     /// @param most how many drafts each can have
@@ -103,11 +104,17 @@ final class Speculation {
         return best;
     }
 
-    /// The sequence whose next draft is most likely right; -1 if none can have one more.
+    /// The sequence whose next draft is most likely right; -1 if none can have one more. Of sequences with nearly the
+    /// same chance, the one with the fewest drafts is next: who is ahead would else stay ahead.
     private static int likeliest(double[] chances, int[] given, int[] most) {
+        double best = 0;
+        for (int i = 0; i < most.length; i++) {
+            best = given[i] < most[i] ? Math.max(best, chances[i]) : best;
+        }
         int found = -1;
         for (int i = 0; i < most.length; i++) {
-            if (given[i] < most[i] && (found < 0 || chances[i] > chances[found])) {
+            boolean isNear = given[i] < most[i] && chances[i] >= NEARLY * best;
+            if (isNear && (found < 0 || given[i] < given[found])) {
                 found = i;
             }
         }

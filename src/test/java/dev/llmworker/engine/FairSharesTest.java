@@ -26,10 +26,12 @@ class FairSharesTest {
     private WaitingQueue waiting = new WaitingQueue(1000);
     private Scheduler scheduler = scheduler(1);
     private long requests;
+    private long nowNanos;
 
     private Scheduler scheduler(int slots) {
-        return new Scheduler(
-                new FakeDecoder(slots, CONTEXT), _ -> false, waiting, () -> 0, new EngineStats(), Runnable::run);
+        var decoder = new FakeDecoder(slots, CONTEXT);
+        decoder.work = nanos -> nowNanos += nanos;
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
     }
 
     private void startWith(int slots, int queueLimit) {

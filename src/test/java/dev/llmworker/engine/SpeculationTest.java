@@ -28,6 +28,7 @@ import org.junit.jupiter.api.Test;
 class SpeculationTest {
     private static final int CONTEXT = 1200;
     private static final SamplingParameters REPEATING = new SamplingParameters(1, 0, 1, 0, FakeDecoder.REPEATING_SEED);
+    private static final SamplingParameters LOOPING = new SamplingParameters(1, 0, 1, 0, FakeDecoder.LOOPING_SEED);
     private static final SamplingParameters ORDINARY = new SamplingParameters(1, 0, 1, 0, 3);
 
     private final Random random = new Random(17);
@@ -163,11 +164,11 @@ class SpeculationTest {
         return rates;
     }
 
-    /// A draft takes a tenth of a step here, so that many pay.
+    /// Drafts take so little here that one sequence would have use for all of them.
     @Test
     void sequencesThatRepeatThemselvesShareTheDrafts() {
-        decoder.draftNanos = -3_000_000;
-        double[] plain = rates(false, REPEATING, REPEATING), rates = rates(true, REPEATING, REPEATING);
+        decoder.draftNanos = -3_600_000;
+        double[] plain = rates(false, LOOPING, LOOPING), rates = rates(true, LOOPING, LOOPING);
         for (int i = 0; i < 2; i++) {
             assertTrue(rates[i] > 1.5 * plain[i], rates[i] + " per second, and without drafts " + plain[i]);
         }
@@ -176,15 +177,13 @@ class SpeculationTest {
 
     @Test
     void draftsOfOneSequenceDoNotHoldUpTheOthers() {
-        for (long draftNanos : new long[] {-3_000_000, -1_000_000, 0, 2_000_000}) {
+        for (long draftNanos : new long[] {-3_000_000, -2_600_000, 0, 2_000_000}) {
             decoder.draftNanos = draftNanos;
-            double[] plain = rates(false, REPEATING, ORDINARY, ORDINARY);
+            double[] plain = rates(false, LOOPING, ORDINARY);
             decoder.draftTokens = 0;
-            double[] rates = rates(true, REPEATING, ORDINARY, ORDINARY);
+            double[] rates = rates(true, LOOPING, ORDINARY);
             String cost = ", and drafts that take " + draftNanos + " ns more than a row";
-            for (int i = 1; i < 3; i++) {
-                assertTrue(rates[i] > 0.65 * plain[i], rates[i] + " instead of " + plain[i] + " per second" + cost);
-            }
+            assertTrue(rates[1] > 0.65 * plain[1], rates[1] + " instead of " + plain[1] + " per second" + cost);
             double sum = DoubleStream.of(rates).sum(), sumPlain = DoubleStream.of(plain).sum();
             assertTrue(sum > 0.98 * sumPlain, sum + " instead of " + sumPlain + " per second" + cost);
             if (draftNanos == -3_000_000) {
