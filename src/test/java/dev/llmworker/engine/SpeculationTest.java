@@ -14,6 +14,7 @@ import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.answer.ChatFormat;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -52,6 +53,16 @@ class SpeculationTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, SamplingParameters sampling, @Nullable TokenHistory history) {
+        return submit(prompt, tokens, sampling, history, List.of());
+    }
+
+    /// @param stop ends the text after 100 tokens
+    private Sequence submit(
+            int[] prompt,
+            int tokens,
+            SamplingParameters sampling,
+            @Nullable TokenHistory history,
+            List<String> stop) {
         var admission = new Admission(
                 ++submitted,
                 prompt,
@@ -62,8 +73,8 @@ class SpeculationTest {
                 "",
                 Share.NONE,
                 null,
-                0,
-                List.of(),
+                100,
+                stop,
                 Map.of(),
                 history,
                 null,
@@ -215,6 +226,26 @@ class SpeculationTest {
             var _ = speculation.drafts(List.of(free));
         }
         assertTrue(speculation.drafts(List.of(free))[0].length > 0);
+    }
+
+    /// The cache then holds drafts that were right, but are no part of the text.
+    @Test
+    void aTextThatEndsAmongItsDraftsEndsThereInTheCacheToo() {
+        decoder.draftNanos = -3_600_000;
+        var scheduler = scheduler(true);
+        var prompt = ids(40);
+        var expected = FakeDecoder.expected(prompt, LOOPING, 300, true);
+        for (int end = 121; end < 129; end++) {
+            var stop = LetterTokenizer.letters(Arrays.copyOfRange(expected, end - 5, end), 5);
+            var sequence = submit(prompt, 300, LOOPING, null, List.of(stop));
+            while (scheduler.step()) {}
+            assertTrue(sequence.generated() >= 100 && sequence.generated() <= end, sequence.generated() + " tokens");
+            assertEquals(sequence.cached(), Arrays.stream(decoder.cached).max().orElseThrow());
+            decoder.clearSlot(0, CONTEXT);
+            scheduler.endAll(FinishReason.CANCELLED);
+            scheduler = scheduler(true);
+        }
+        assertTrue(decoder.draftTokens > 500, decoder.draftTokens + " drafts");
     }
 
     @Test
