@@ -352,7 +352,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     private RefusedException refusal(TextBatches batches, Share share, Loaded current) {
         var limit = limits.queueLimit(slots(current));
         return batches.isShareUsedUp(share)
-                ? shareUsedUp(batches.waiting(), limit)
+                ? shareUsedUp(batches.waiting(), limit, "waiting or running")
                 : refusal(batches.isShut(), batches.waiting(), limit);
     }
 
@@ -393,17 +393,17 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
 
     private RefusedException refusal(WaitingQueue waiting, Share share) {
         return !waiting.isShut() && waiting.isShareUsedUp(share)
-                ? shareUsedUp(waiting.size(), waiting.limit())
+                ? shareUsedUp(waiting.size(), waiting.limit(), "already waiting")
                 : refusal(waiting.isShut(), waiting.size(), waiting.limit());
     }
 
-    private RefusedException shareUsedUp(int waiting, int limit) {
+    private RefusedException shareUsedUp(int waiting, int limit, String where) {
         var seconds = retrySeconds(waiting);
         return new RefusedException(
                 RefusedException.Reason.LIMITED,
                 "share_used_up",
-                Count.of(limit, "request") + (limit == 1 ? " is" : " are")
-                        + " already waiting, which is the limit, and this API key has its share of them; try again in "
+                Count.of(limit, "request") + (limit == 1 ? " is " : " are ") + where
+                        + ", which is the limit, and this API key has its share of them; try again in "
                         + seconds + " s",
                 seconds);
     }

@@ -15,7 +15,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: the engine thread alone.
 final class PrefillQueue {
+    /// A prompt that comes alone is short up to here.
     private static final int SHORT_TOKENS = 64;
+    /// One of several is short if it takes two pieces.
+    private static final int SHORT_AMONG_SEVERAL_TOKENS = 256;
+    /// More work is no burst: 32 short prompts.
+    private static final int MOST_BURST_TOKENS = 32 * SHORT_TOKENS;
 
     private final List<Sequence> sequences = new ArrayList<>();
     private boolean shortestNext;
@@ -52,9 +57,18 @@ final class PrefillQueue {
         return sequences.size();
     }
 
-    /// Whether there are several prompts, or a short one.
+    /// Whether there is a short prompt, and all together are soon done. Prompts count as a whole, so that the end of a long
+    /// one is not short.
     boolean isBurst() {
-        return sequences.size() > 1 || sequences.stream().anyMatch(sequence -> sequence.promptLeft() <= SHORT_TOKENS);
+        int shortTokens = sequences.size() > 1 ? SHORT_AMONG_SEVERAL_TOKENS : SHORT_TOKENS;
+        int all = 0;
+        boolean isShort = false;
+        for (var sequence : sequences) {
+            int tokens = sequence.prefillLength() - sequence.reused();
+            all += tokens;
+            isShort |= tokens <= shortTokens;
+        }
+        return isShort && all <= MOST_BURST_TOKENS;
     }
 
     /// @param passed sequences that have had their turn

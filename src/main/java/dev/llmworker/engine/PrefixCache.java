@@ -114,15 +114,21 @@ final class PrefixCache {
             int goesOn = restore != null ? restore.length() : source < 0 ? 0 : reused;
             sequence.keepAt(kept(sequence, goesOn, longest));
         }
+        boolean isCopy = false;
         if (source < 0) {
             int slot = vacate(rows, source);
             room.cut(slot, 0);
             take(sequence, slot);
         } else {
-            reuse(sequence, rows, source, reused, matched);
+            isCopy = reuse(sequence, rows, source, reused, matched);
         }
         if (!reserve(sequence, restore == null ? sequence.prefilled() : 0, positionsToBegin(sequence))) {
-            release(slotOf(sequence));
+            if (isCopy) {
+                // A page of a running sequence would stay shared, though the sequence has room for its next token.
+                discard(slotOf(sequence));
+            } else {
+                release(slotOf(sequence));
+            }
             sequence.beginAnew();
             return false;
         }
@@ -165,7 +171,8 @@ final class PrefixCache {
     /// Gives a sequence a slot with the first positions of another one.
     ///
     /// @param matched positions that the source and the prompt have in common
-    private void reuse(Sequence sequence, int rows, int source, int reused, int matched) {
+    /// @return whether another slot has them too
+    private boolean reuse(Sequence sequence, int rows, int source, int reused, int matched) {
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         var past = pasts[source];
@@ -188,6 +195,7 @@ final class PrefixCache {
         }
         take(sequence, slot);
         sequence.reuse(reused, exact);
+        return slot != from;
     }
 
     /// The positions of a prompt that later prompts may share: the end of what it shares with an earlier one,

@@ -414,9 +414,10 @@ final class Scheduler {
     private void decode(List<PrefillQueue.Part> beside) {
         // Without parts of prompts: how long these make a step is measured without drafts.
         var drafts = prefilling.isEmpty() ? speculation.drafts(ofStep(beside)) : new int[rows][0];
-        fillBatch(drafts);
+        dropWithoutRoom(drafts);
         int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();
         long begun = clock.getAsLong();
+        fillBatch(drafts);
         int[] tokens;
         try {
             tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
@@ -433,19 +434,32 @@ final class Scheduler {
             speculation.stepTook(rows, drafted, stepNanos);
         }
         beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
+        int taken = 0;
         int accepted = 0;
-        int sequences = rows;
         int row = batch.rows();
         for (int slot = rows - 1; slot >= 0; slot--) {
             row -= 1 + drafts[slot].length;
-            accepted += accept(slot, row, tokens, drafts[slot]);
+            int ofSequence = accept(slot, row, tokens, drafts[slot]);
+            taken += ofSequence;
+            accepted += Math.max(0, ofSequence - 1);
         }
-        stats.recordTokens(promptTokens, sequences + accepted);
+        stats.recordTokens(promptTokens, taken);
         stats.recordDrafts(drafted, accepted);
         beside.stream()
                 .map(PrefillQueue.Part::sequence)
                 .filter(sequence -> sequence.promptLeft() == 1)
                 .forEach(this::run);
+    }
+
+    /// Draft tokens take free room alone: for guesses, no prefix is evicted and no sequence loses its room.
+    private void dropWithoutRoom(int[][] drafts) {
+        for (int slot = 0; slot < rows; slot++) {
+            int next = runningAt(slot).newestPosition() + 1;
+            int count = drafts[slot].length;
+            if (count > 0 && !decoder.room().reserve(slot, next, next + count)) {
+                drafts[slot] = new int[0];
+            }
+        }
     }
 
     private void fillBatch(int[][] drafts) {
@@ -464,23 +478,28 @@ final class Scheduler {
     /// Gives a sequence its token, and those after draft tokens that were right.
     ///
     /// @param row the sequence's first row
-    /// @return how many draft tokens were right
+    /// @return how many rows had a token for it; each after the first one has saved a step
     private int accept(int slot, int row, int[] tokens, int[] drafts) {
         var sequence = runningAt(slot);
-        for (int right = 0; ; right++) {
-            int token = tokens[row + right];
+        for (int taken = 0; ; ) {
+            int token = tokens[row + taken];
             if (token == Decoder.NO_TOKEN) {
                 failed(sequence);
-                return right;
+                return taken;
             }
-            var reason = sequence.accept(token, endOfSequence.test(token), batch.logprobs(0, row + right));
+            var reason = sequence.accept(token, endOfSequence.test(token), batch.logprobs(0, row + taken));
+            taken++;
+            boolean isRight = taken <= drafts.length && token == drafts[taken - 1];
+            if (reason == null && isRight && sequence.mayDraft()) {
+                continue;
+            }
+            if (taken <= drafts.length) {
+                decoder.cut(slot, sequence.cached());
+            }
             if (reason != null) {
                 retire(slot, reason);
-                return right;
             }
-            if (right == drafts.length || token != drafts[right] || !sequence.mayDraft()) {
-                return right;
-            }
+            return taken;
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import java.util.Arrays;
 import java.util.List;
 
 /// Decides how many draft tokens a step tries. A step with drafts takes longer; each draft token that is right saves
@@ -22,6 +23,10 @@ final class Speculation {
     private static final double ASSUMED_SHARE = 0.4;
     /// Drafts must save so many times what they take, because both are estimates.
     private static final double MARGIN = 1.15;
+    /// While other sequences run, drafts add at most this share of a plain step, as prompts do.
+    private static final double MOST_ADDED = PrefillBudget.SHARE;
+    /// Chances that differ by less are the same, as they are estimates.
+    private static final double NEARLY = 0.9;
     /// Per step whose guesses were not worth it. What was measured while something else ran is thus measured again.
     private static final double FORGETTING = 0.998;
 
@@ -42,48 +47,78 @@ final class Speculation {
 
     /// The draft tokens of each sequence for the next step, which takes no tokens of prompts.
     int[][] drafts(List<Sequence> sequences) {
-        var drafts = new int[sequences.size()][0];
         int count = sequences.size();
         if (mostDrafts == 0 || count > MOST_SEQUENCES) {
-            return drafts;
+            return new int[count][0];
         }
-        boolean plain = measured[count] < LEAST_MEASURED || stepsSincePlain >= STEPS_PER_PLAIN;
-        int left = mostDrafts;
+        var rightShares = new double[count];
+        var most = new int[count];
         boolean guessed = false;
         for (int i = 0; i < count; i++) {
-            var sequence = sequences.get(i);
-            double rightShare = sequence.lookForDrafts();
-            guessed |= rightShare > 0;
-            int worth = plain ? 0 : worth(rightShare, Math.min(left, sequence.mostDrafts(contextLength)), count, left);
-            drafts[i] = sequence.drafts(worth);
-            left -= drafts[i].length;
+            rightShares[i] = sequences.get(i).lookForDrafts();
+            most[i] = rightShares[i] > 0 ? sequences.get(i).mostDrafts(contextLength) : 0;
+            guessed |= most[i] > 0;
         }
-        if (guessed && !plain && left == mostDrafts) {
+        boolean plain = measured[count] < LEAST_MEASURED || stepsSincePlain >= STEPS_PER_PLAIN;
+        var worth = plain ? new int[count] : worth(rightShares, most);
+        if (guessed && !plain && Arrays.stream(worth).sum() == 0) {
             for (int i = 0; i < addedNanos.length; i++) {
                 addedNanos[i] *= FORGETTING;
             }
         }
+        var drafts = new int[count][];
+        for (int i = 0; i < count; i++) {
+            drafts[i] = sequences.get(i).drafts(worth[i]);
+        }
         return drafts;
     }
 
-    /// How many drafts save most: the expected number of right ones, less what the step takes longer in tokens that all
-    /// sequences would get in this time.
+    /// How many drafts of each sequence save most: the expected number of right ones, less what the step takes longer in
+    /// tokens that all sequences would get in this time. Each draft goes to the [#likeliest] sequence.
     ///
-    /// @param left how many the step can still take
-    private int worth(double rightShare, int most, int sequences, int left) {
-        int best = 0;
-        double bestGain = 0, right = 0, chance = 1;
-        for (int count = 1; count <= most && rightShare > 0; count++) {
-            chance *= rightShare;
-            right += chance;
-            double added = added(mostDrafts - left + count, sequences) / plainNanos[sequences];
-            double gain = right - MARGIN * count * added * sequences;
+    /// @param rightShares how likely each sequence's next guess is right
+    /// @param most how many drafts each can have
+    private int[] worth(double[] rightShares, int[] most) {
+        int sequences = most.length;
+        double plain = plainNanos[sequences];
+        double longest = sequences == 1 ? Double.POSITIVE_INFINITY : MOST_ADDED * plain;
+        var given = new int[sequences];
+        var chances = rightShares.clone();
+        var best = given.clone();
+        double bestGain = 0, right = 0;
+        for (int count = 1; count <= mostDrafts; count++) {
+            int next = likeliest(chances, given, most);
+            double added = next < 0 ? 0 : count * added(count, sequences);
+            if (next < 0 || added > longest) {
+                break;
+            }
+            given[next]++;
+            right += chances[next];
+            chances[next] *= rightShares[next];
+            double gain = right - MARGIN * added / plain * sequences;
             if (gain > bestGain) {
-                best = count;
+                best = given.clone();
                 bestGain = gain;
             }
         }
         return best;
+    }
+
+    /// The sequence whose next draft is most likely right; -1 if none can have one more. Of sequences with nearly the
+    /// same chance, the one with the fewest drafts is next: who is ahead would else stay ahead.
+    private static int likeliest(double[] chances, int[] given, int[] most) {
+        double best = 0;
+        for (int i = 0; i < most.length; i++) {
+            best = given[i] < most[i] ? Math.max(best, chances[i]) : best;
+        }
+        int found = -1;
+        for (int i = 0; i < most.length; i++) {
+            boolean isNear = given[i] < most[i] && chances[i] >= NEARLY * best;
+            if (isNear && (found < 0 || given[i] < given[found])) {
+                found = i;
+            }
+        }
+        return found;
     }
 
     /// What each of `drafts` drafts adds to a step.

@@ -166,7 +166,7 @@ public final class SettingsTable {
             "SPECULATION",
             Speculation.AUTO,
             Speculation.class,
-            "auto: what the text repeats is guessed and checked, if that is faster; off: it is not");
+            "auto: what the text repeats is guessed and checked, if that is faster; off: no guesses");
 
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");

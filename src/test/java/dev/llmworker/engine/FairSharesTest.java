@@ -22,23 +22,16 @@ import org.junit.jupiter.api.Test;
 class FairSharesTest {
     private static final int CONTEXT = 400;
 
-    private long nowNanos;
     private Random random = new Random(7);
     private WaitingQueue waiting = new WaitingQueue(1000);
     private Scheduler scheduler = scheduler(1);
     private long requests;
+    private long nowNanos;
 
     private Scheduler scheduler(int slots) {
-        // Without draft tokens each step of a sequence is one token.
-        return new Scheduler(
-                new FakeDecoder(slots, CONTEXT),
-                _ -> false,
-                waiting,
-                () -> nowNanos += 1000,
-                new EngineStats(),
-                Runnable::run,
-                false,
-                null);
+        var decoder = new FakeDecoder(slots, CONTEXT);
+        decoder.work = nanos -> nowNanos += nanos;
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
     }
 
     private void startWith(int slots, int queueLimit) {

@@ -31,6 +31,8 @@ final class FakeDecoder implements Decoder {
     static final int LEAST_PROMPT_TOKENS = 16;
     /// Texts of this seed and larger ones repeat themselves.
     static final long REPEATING_SEED = 100;
+    /// Texts of this seed and larger ones repeat themselves without an exception.
+    static final long LOOPING_SEED = 200;
     private static final int PERIOD = 12;
 
     private final int slots;
@@ -131,8 +133,9 @@ final class FakeDecoder implements Decoder {
             hash ^= hash >>> 29;
         }
         int token = (int) Long.remainderUnsigned(hash, VOCABULARY);
-        // A text that mostly repeats itself.
-        if (sampling.seed() >= REPEATING_SEED && length >= PERIOD && token % 10 > 0) {
+        // A text that repeats itself, mostly or always.
+        boolean repeats = sampling.seed() >= LOOPING_SEED || sampling.seed() >= REPEATING_SEED && token % 10 > 0;
+        if (repeats && length >= PERIOD) {
             return ids[length - PERIOD];
         }
         return token < 30 ? END : token;
@@ -268,6 +271,13 @@ final class FakeDecoder implements Decoder {
     @Override
     public int mostDrafts() {
         return mostDrafts;
+    }
+
+    @Override
+    public void cut(int slot, int length) {
+        check(length > 0 && length < cached[slot], "a cut of slot " + slot + " to " + length);
+        cached[slot] = length;
+        state[slot] = length;
     }
 
     @Override

@@ -162,6 +162,33 @@ class SchedulerTest {
         }
     }
 
+    /// Also beside a stream that has just begun, and when little of a prompt is left.
+    @Test
+    void longPromptsThatArriveTogetherAreNoBurst() {
+        for (int[] lengths : new int[][] {{150}, {300, 300, 300}, {900, 900}, {1000, 1000, 200}}) {
+            var young = submit(ids(20), 400);
+            while (young.generated() < 2) {
+                scheduler.step();
+            }
+            List<Sequence> all = new ArrayList<>();
+            for (int length : lengths) {
+                all.add(submit(ids(length), 5));
+            }
+            long step = FakeDecoder.CALL_NANOS + FakeDecoder.ROW_NANOS;
+            while (young.generated() < 16) {
+                long begun = nowNanos;
+                scheduler.step();
+                long ended = all.stream()
+                        .filter(sequence -> sequence.generated() > 0)
+                        .count();
+                long most = step / 2 + (ended + 1) * FakeDecoder.ROW_NANOS * 3 / 2;
+                assertTrue(nowNanos - begun <= step + most, nowNanos - begun + " ns: " + Arrays.toString(lengths));
+            }
+            scheduler.endAll(FinishReason.CANCELLED);
+            scheduler = scheduler();
+        }
+    }
+
     /// When each of these gets its first token, from the first to the last.
     private List<Long> firstTokens(List<Sequence> all) {
         List<Long> found = new ArrayList<>();

@@ -13,9 +13,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Waiting jobs in lines, one for each owner of requests. The next job is that of the owner which has had the least
-/// work
-/// done for its weight. Of two that are equal, the one that has waited longer is next. Within a line the first come is
-/// the first served.
+/// work done for its weight. Of two that are equal, the one that has waited longer is next. Within a line the first
+/// come is the first served.
 ///
 /// This is the virtual token counter of "Fairness in Serving Large Language Models" (Sheng and others, OSDI
 /// 2024). An owner that has had nothing waiting is lifted to the least of those that wait. So it has no claim on slots

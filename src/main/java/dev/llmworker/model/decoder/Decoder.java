@@ -38,10 +38,13 @@ public interface Decoder extends AutoCloseable {
 
     /// How many draft tokens a step can take, of all sequences together: [DecodeBatch#addDraft]. Each row's result is
     /// then the same as in a step of its own, to the bit. What the cache holds of a draft that was wrong is
-    /// overwritten later.
+    /// overwritten later. The caller decides which drafts are right, and says so by [#cut].
     default int mostDrafts() {
         return 0;
     }
+
+    /// A slot's sequence has only the first `length` positions, because it did not take all drafts of the last step.
+    default void cut(int slot, int length) {}
 
     /// A token of a row whose logits are not finite. Its sequence cannot go on.
     int NO_TOKEN = -2;

@@ -31,7 +31,7 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
-    /// With one sequence that makes 16 rows, a multiple of those that are multiplied together.
+    /// With the newest token of one sequence, a step has 16 rows. The kernels multiply rows in groups, and 16 fills them.
     private static final int MOST_DRAFTS = 15;
     /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.
     private static final int PARTIAL_BYTES = 16;

@@ -222,22 +222,14 @@ public final class TorchDecoder implements Decoder {
             tokens = program.decode(call);
         }
         program.afterStep(batch.rows());
-        if (batch.hasDrafts() && !states.areComplete()) {
-            cutStates(batch, tokens);
-        }
         return tokens;
     }
 
-    /// Each sequence ends before its first draft token that was wrong.
-    private void cutStates(DecodeBatch batch, int[] tokens) {
-        var isRight = true;
-        for (var row = 0; row < batch.rows(); row++) {
-            var follows = row > 0 && batch.slot(row) == batch.slot(row - 1);
-            var wasRight = isRight;
-            isRight = !follows || isRight && batch.token(row) == tokens[row - 1];
-            if (follows && wasRight && !isRight) {
-                states.cut(batch.slot(row), batch.position(row));
-            }
+    @Override
+    public void cut(int slot, int length) {
+        checkSlots(slot, slot, length);
+        if (!states.areComplete()) {
+            states.cut(slot, length);
         }
     }
 

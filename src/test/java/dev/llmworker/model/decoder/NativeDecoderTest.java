@@ -22,6 +22,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -231,8 +232,23 @@ class NativeDecoderTest {
                         break;
                     }
                 }
+                decoder.cut(0, prompt.length + i);
             }
             assertTrue(decoder.reusable(0, 300) > 0, "nothing can go on from the sequence");
+            var copies = Objects.requireNonNull(decoder.copies());
+            assertEquals(
+                    prompt.length + expected.length, copies.states(0).getFirst().position());
+            // All drafts are right, and a stop sequence ends the text earlier.
+            token = decoder.prefillLast(0, prompt, 0, sampling);
+            batch.clear();
+            batch.add(token, prompt.length, sampling);
+            for (var j = 0; j < 15; j++) {
+                batch.addDraft(expected[j], null);
+            }
+            assertEquals(expected[15], decoder.decode(batch, 1)[15]);
+            decoder.cut(0, prompt.length + 5);
+            assertEquals(prompt.length + 5, copies.states(0).getFirst().position());
+            assertEquals(prompt.length + 5, decoder.reusable(0, 300));
         }
     }
 
