@@ -5,6 +5,7 @@ import dev.llmworker.engine.stored.HeldState;
 import dev.llmworker.engine.stored.PrefixFileException;
 import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.engine.stored.PrefixLayout;
+import dev.llmworker.engine.stored.PrefixSourceException;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.model.decoder.SlotCopies;
@@ -96,7 +97,7 @@ final class EvictedPrefixes implements AutoCloseable {
         for (var file : folder.read(layout)) {
             var copy = CopiedPrefix.of(file);
             if (bytes + copy.bytes() > mostBytes || found.size() >= MOST_COPIES) {
-                folder.delete(file);
+                // Its file stays until others need its room.
                 continue;
             }
             bytes += copy.bytes();
@@ -170,11 +171,14 @@ final class EvictedPrefixes implements AutoCloseable {
                 LOG.warn("the rest of a cached prefix is not copied back: {}", e.getMessage());
             } catch (ClosedByInterruptException e) {
                 LOG.debug("the engine is stopping", e);
-            } catch (IOException e) {
+            } catch (PrefixFileException e) {
                 LOG.warn(
                         "the rest of a cached prefix is not copied back, and {} is deleted: {}",
                         copy.file,
                         e.getMessage());
+                delete(copy);
+            } catch (IOException e) {
+                LOG.warn("the rest of a cached prefix is not copied back from {}: {}", copy.file, e.toString());
                 forget(copy);
             }
             return false;
@@ -263,7 +267,7 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         if (copy != null && copies.stateBytes() > 0 && copy.states.isEmpty() && copy.users == 0) {
             // Nothing can go on from it.
-            forget(copy);
+            drop(copy);
         } else if (copy != null) {
             touch(copy);
         }
@@ -421,7 +425,7 @@ final class EvictedPrefixes implements AutoCloseable {
             if (next == null) {
                 return null;
             }
-            forget(next);
+            drop(next);
             stats.recordDroppedPrefix();
         }
         var memory = HostMemory.allocate(bytes);
@@ -458,7 +462,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 .orElse(null);
     }
 
-    /// Nobody finds it any more. Its file is deleted.
+    /// Nobody finds it any more. Its file stays.
     private void forget(CopiedPrefix copy) {
         if (copy.isDropped) {
             return;
@@ -469,6 +473,16 @@ final class EvictedPrefixes implements AutoCloseable {
         if (copy.users == 0) {
             copy.free();
         }
+    }
+
+    /// It makes room for another one.
+    private void drop(CopiedPrefix copy) {
+        delete(copy);
+    }
+
+    /// Nobody finds it any more, nor does a later process.
+    private void delete(CopiedPrefix copy) {
+        forget(copy);
         if (folder != null && copy.file != null) {
             folder.delete(copy.file);
         }
@@ -479,7 +493,7 @@ final class EvictedPrefixes implements AutoCloseable {
         var owner = owner(sequence.cacheSalt());
         for (var copy : List.copyOf(all)) {
             if (copy.shared(sequence.ids(), sequence.cached(), owner) >= PrefixCache.LEAST_TOKENS) {
-                forget(copy);
+                delete(copy);
             }
         }
     }
@@ -536,9 +550,13 @@ final class EvictedPrefixes implements AutoCloseable {
                 folder.delete(before);
             }
             return true;
-        } catch (PrefixFileException e) {
-            LOG.warn("{} is not written again, and deleted: {}", copy.file, e.getMessage());
-            forget(copy);
+        } catch (PrefixSourceException e) {
+            LOG.warn("{} cannot be read, and is not written again: {}", copy.file, String.valueOf(e.getCause()));
+            if (e.isDamaged()) {
+                delete(copy);
+            } else {
+                forget(copy);
+            }
             return true;
         } catch (IOException e) {
             LOG.warn("cached prefixes are not written to {}: {}", folder, e.toString());

@@ -494,6 +494,58 @@ class EvictedPrefixesTest {
         assertEquals(599, reusedOf(prompt));
     }
 
+    /// The one whose file has vanished is written first: it was used last.
+    @Test
+    void aFileThatAnotherWorkerDeletedStopsNoOther() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        var other = ids(300);
+        reusedOf(other);
+        // It goes on after the answer, so that its copy is partly in the file.
+        var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), ANSWER, true);
+        var turn = Arrays.copyOf(prompt, 700);
+        Arrays.fill(turn, 600, 700, 9);
+        System.arraycopy(answer, 0, turn, 600, ANSWER);
+        assertTrue(reusedOf(turn) > 600);
+        for (var file : files()) {
+            Files.delete(file);
+        }
+        restart(AMPLE);
+        assertEquals(299, reusedOf(other));
+        assertEquals(0, reusedOf(turn));
+    }
+
+    @Test
+    void aFileThatCannotBeReadNowStays() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        var file = files().getFirst();
+        var aside = directory.resolve("aside");
+        Files.move(file, aside);
+        // A link is not followed, so it cannot be read.
+        Files.createSymbolicLink(file, aside);
+        assertEquals(0, reusedOf(prompt));
+        assertTrue(Files.isSymbolicLink(file), "it was deleted");
+    }
+
+    @Test
+    void filesThatHaveNoRoomAtTheStartStay() throws Exception {
+        store(false, false);
+        for (int i = 0; i < 4; i++) {
+            reusedOf(ids(192));
+        }
+        restart(AMPLE);
+        assertEquals(4, files().size());
+        decoder = decoder(false, false);
+        scheduler = scheduler(2 * (3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800));
+        assertEquals(4, files().size());
+        assertTrue(PrefixFigures.bytes(stats) < 7 * PIECE);
+    }
+
     @Test
     void withoutTimeNothingIsWritten() throws Exception {
         store(false, false);
@@ -515,10 +567,13 @@ class EvictedPrefixesTest {
         }
         long each = 3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800;
         restart(4 * each);
-        assertEquals(4, files().size());
         assertTrue(PrefixFigures.bytes(stats) <= 4 * each);
         assertEquals(191, reusedOf(prompts.get(7)));
         assertEquals(0, reusedOf(prompts.get(0)));
+        // What has no room any more is deleted when others are written.
+        restart(4 * each);
+        assertTrue(files().size() <= 4, files().size() + " files");
+        assertEquals(191, reusedOf(prompts.get(0)));
     }
 
     /// A restore that fails in the middle of a chunk leaves a place where the sequence's own chunks would not be cut.

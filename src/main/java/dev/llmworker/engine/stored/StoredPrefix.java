@@ -23,7 +23,8 @@ public final class StoredPrefix {
     }
 
     /// @param mac with the folder's salt
-    /// @throws PrefixFileException if the file cannot be used
+    /// @throws ForeignFileException unless a worker with the folder's salt wrote it for this layout
+    /// @throws PrefixFileException if the file is damaged
     static StoredPrefix open(Path path, PrefixLayout layout, Mac mac) throws IOException {
         try (var channel = channel(path)) {
             var size = channel.size();
