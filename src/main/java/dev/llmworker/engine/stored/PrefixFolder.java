@@ -34,6 +34,7 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
@@ -308,7 +309,7 @@ public final class PrefixFolder {
             var path = folder.resolve(name);
             Files.move(partial, path, StandardCopyOption.ATOMIC_MOVE);
             isComplete = true;
-            return new StoredPrefix(path, header);
+            return new StoredPrefix(path, header, Instant.now());
         } finally {
             if (!isComplete) {
                 delete(partial);
@@ -377,25 +378,80 @@ public final class PrefixFolder {
         }
     }
 
-    /// Deletes the files that were used least recently, until a prefix fits.
+    /// The folder as it is now, for a worker that writes several prefixes.
     ///
     /// @param mostBytes of all files
-    /// @param kept files that stay
-    /// @return whether it fits
-    public boolean makeRoom(Prefix prefix, long mostBytes, List<StoredPrefix> kept) {
-        var files = files();
-        var paths = kept.stream().map(StoredPrefix::path).toList();
-        long held = files.stream().mapToLong(Entry::bytes).sum();
-        for (var file : files.reversed()) {
-            if (held + prefix.bytes() <= mostBytes) {
-                break;
-            }
-            if (!paths.contains(file.path)) {
-                delete(file.path);
-                held -= file.bytes;
-            }
+    public Room room(long mostBytes) {
+        return new Room(mostBytes);
+    }
+
+    /// What files take, and may take. The folder is listed once: what other workers do meanwhile does not count.
+    public final class Room {
+        private final long mostBytes;
+        /// The one that was used least recently comes first.
+        private final List<Entry> files;
+
+        private Room(long mostBytes) {
+            this.mostBytes = mostBytes;
+            this.files = new ArrayList<>(files().reversed());
         }
-        return held + prefix.bytes() <= mostBytes;
+
+        /// Writes a prefix, and then deletes the files that were used least recently, until all have room. If the disk
+        /// has no room for both, they are deleted before.
+        ///
+        /// @param replaced the prefix's earlier file, which is deleted
+        /// @param kept files that stay
+        /// @return null if it does not fit, or time was up
+        /// @throws PrefixSourceException if the prefix, or a part of it, cannot be read
+        /// @throws IOException if the folder cannot be written
+        public @Nullable StoredPrefix write(
+                Prefix prefix,
+                @Nullable StoredPrefix replaced,
+                List<StoredPrefix> kept,
+                PrefixLayout layout,
+                BooleanSupplier isTimeUp)
+                throws IOException {
+            var paths = kept.stream().map(StoredPrefix::path).collect(Collectors.toSet());
+            var own = files.stream()
+                    .filter(file -> replaced != null && file.path.equals(replaced.path()))
+                    .toList();
+            long more = prefix.bytes() - own.stream().mapToLong(Entry::bytes).sum();
+            var others = inTheWay(more, paths, own);
+            if (others == null) {
+                return null;
+            }
+            if (!others.isEmpty() && Files.getFileStore(folder).getUsableSpace() < prefix.bytes()) {
+                others.forEach(this::remove);
+            }
+            var written = PrefixFolder.this.write(prefix, layout, isTimeUp);
+            if (written != null) {
+                own.forEach(this::remove);
+                others.forEach(this::remove);
+                files.add(new Entry(written.path(), prefix.bytes(), Instant.now()));
+            }
+            return written;
+        }
+
+        /// What to delete for `more` bytes; null if that is not enough.
+        private @Nullable List<Entry> inTheWay(long more, Set<Path> kept, List<Entry> own) {
+            var found = new ArrayList<Entry>();
+            long held = files.stream().mapToLong(Entry::bytes).sum();
+            for (var file : files) {
+                if (held + more <= mostBytes) {
+                    break;
+                }
+                if (!kept.contains(file.path) && !own.contains(file)) {
+                    found.add(file);
+                    held -= file.bytes;
+                }
+            }
+            return held + more <= mostBytes ? found : null;
+        }
+
+        private void remove(Entry file) {
+            delete(file.path);
+            files.remove(file);
+        }
     }
 
     /// Records when a prefix was used, for the order at the next start.

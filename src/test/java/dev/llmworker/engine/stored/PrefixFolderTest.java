@@ -305,12 +305,30 @@ class PrefixFolderTest {
         var theirs = layout(other, 300);
         assertTrue(other.read(theirs).isEmpty());
         var next = prefix(100);
-        assertTrue(other.makeRoom(next, 3 * first.bytes(), List.of()));
+        assertNotNull(other.room(3 * first.bytes()).write(next, null, List.of(), theirs, () -> false));
         assertTrue(Files.exists(first.path()));
-        assertFalse(folder.makeRoom(next, first.bytes(), List.of(first)), "it is used");
-        assertTrue(other.makeRoom(next, first.bytes(), List.of()));
+        assertNull(folder.room(2 * first.bytes()).write(next, null, folder.read(layout()), layout(), () -> true));
+        assertNull(folder.room(first.bytes() - 1).write(next, null, List.of(), layout(), () -> false));
+        assertTrue(Files.exists(first.path()));
+        assertNotNull(other.room(2 * first.bytes()).write(next, null, other.read(theirs), theirs, () -> false));
         assertFalse(Files.exists(first.path()));
-        assertFalse(other.makeRoom(next, first.bytes() - 1, List.of()));
+    }
+
+    /// The old files are deleted only once the new one is complete.
+    @Test
+    void aFileThatIsNotWrittenTakesNoOthersRoom() throws Exception {
+        var old = write(prefix(150));
+        var room = folder.room(old.bytes());
+        var asked = new int[1];
+        assertNull(room.write(prefix(150), null, List.of(), layout(), () -> ++asked[0] > 2));
+        assertNull(room.write(prefix(150), old, List.of(), layout(), () -> true));
+        assertTrue(Files.exists(old.path()));
+        assertNull(room.write(prefix(150), null, List.of(old), layout(), () -> false), "it is used");
+        var replaced = room.write(prefix(150), old, List.of(), layout(), () -> false);
+        assertTrue(Files.exists(Objects.requireNonNull(replaced).path()));
+        assertFalse(Files.exists(old.path()));
+        assertNotNull(room.write(prefix(150), null, List.of(), layout(), () -> false));
+        assertEquals(1, files());
     }
 
     /// As if a file of another model had been renamed.
