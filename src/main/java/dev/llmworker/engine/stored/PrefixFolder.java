@@ -85,19 +85,29 @@ public final class PrefixFolder {
         this.salt = new SecretKeySpec(salt, HMAC);
     }
 
-    /// Makes the folder if it is not there. Others cannot read a new folder.
+    /// Makes the folder if it is not there, and finds out whether it can be used. Others cannot read a new folder.
     ///
-    /// @throws IllegalArgumentException if every user can write to it
-    public static void prepare(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(PRIVATE_FOLDER));
-        }
-        if (!Files.isDirectory(folder)) {
-            throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder + ", which is no folder");
-        }
-        if (Files.getPosixFilePermissions(folder).contains(PosixFilePermission.OTHERS_WRITE)) {
-            throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder
-                    + ", to which every user can write; name another folder, or run chmod o-w " + folder);
+    /// @throws IllegalArgumentException if it cannot be used, or every user can write to it
+    public static void prepare(Path folder) {
+        try {
+            if (!Files.exists(folder)) {
+                Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(PRIVATE_FOLDER));
+            }
+            if (!Files.isDirectory(folder)) {
+                throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder + ", which is no folder");
+            }
+            if (Files.getPosixFilePermissions(folder).contains(PosixFilePermission.OTHERS_WRITE)) {
+                throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder
+                        + ", to which every user can write; name another folder, or run chmod o-w " + folder);
+            }
+            if (!Files.isWritable(folder)) {
+                throw new IllegalArgumentException(
+                        "PREFIX_CACHE_DIR is " + folder + ", to which the worker cannot write");
+            }
+            salt(folder.resolve(SALT));
+        } catch (IOException e) {
+            throw new IllegalArgumentException(
+                    "PREFIX_CACHE_DIR is " + folder + ", which cannot be used: " + reason(e), e);
         }
     }
 

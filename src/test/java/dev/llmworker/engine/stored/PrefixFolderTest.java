@@ -195,6 +195,20 @@ class PrefixFolderTest {
     }
 
     @Test
+    void aFolderThatCannotBeUsedIsRefusedByName() throws Exception {
+        var below = Files.createFile(temporary.resolve("plain")).resolve("folder");
+        assertRefused(below);
+        var withoutSalt = Files.createDirectories(temporary.resolve("strange"));
+        Files.createDirectory(withoutSalt.resolve("salt"));
+        assertRefused(withoutSalt);
+    }
+
+    private static void assertRefused(Path folder) {
+        var refused = assertThrows(IllegalArgumentException.class, () -> PrefixFolder.prepare(folder));
+        assertTrue(String.valueOf(refused.getMessage()).startsWith("PREFIX_CACHE_DIR is " + folder), refused.toString());
+    }
+
+    @Test
     void aFileDoesNotTellWhosePrefixItIs() throws Exception {
         var owner = folder.owner(SHA_OF_KEY);
         assertEquals(owner, open("another model").owner(SHA_OF_KEY));
