@@ -627,8 +627,7 @@ class EvictedPrefixesTest {
         reusedOf(few, "few");
         restart(8 * each);
         Files.setLastModifiedTime(
-                files().getFirst(),
-                FileTime.from(Instant.now().minus(Duration.ofHours(1))));
+                files().getFirst(), FileTime.from(Instant.now().minus(Duration.ofHours(1))));
         decoder = decoder(false, false);
         scheduler = scheduler(8 * each);
         for (int i = 0; i < 40; i++) {

@@ -205,7 +205,8 @@ class PrefixFolderTest {
 
     private static void assertRefused(Path folder) {
         var refused = assertThrows(IllegalArgumentException.class, () -> PrefixFolder.prepare(folder));
-        assertTrue(String.valueOf(refused.getMessage()).startsWith("PREFIX_CACHE_DIR is " + folder), refused.toString());
+        assertTrue(
+                String.valueOf(refused.getMessage()).startsWith("PREFIX_CACHE_DIR is " + folder), refused.toString());
     }
 
     @Test
@@ -362,8 +363,7 @@ class PrefixFolderTest {
         var again =
                 new PrefixFolder.Prefix(source.owner(), source.ids(), source.exact(), source.pieces(), source.states());
         Files.delete(source.path());
-        var vanished =
-                assertThrows(PrefixSourceException.class, () -> folder.write(again, layout(), () -> false));
+        var vanished = assertThrows(PrefixSourceException.class, () -> folder.write(again, layout(), () -> false));
         assertFalse(vanished.isDamaged());
         assertEquals(0, files());
         assertNull(folder.write(prefix(150), layout(), () -> true));
@@ -445,8 +445,8 @@ class PrefixFolderTest {
                 return true;
             });
             do {
-                assertTrue(
-                        folder.read(layout).stream().anyMatch(found -> found.path().equals(stays.path())));
+                assertTrue(folder.read(layout).stream()
+                        .anyMatch(found -> found.path().equals(stays.path())));
             } while (!churn.isDone());
             churn.get();
         }
