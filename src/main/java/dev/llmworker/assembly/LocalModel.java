@@ -9,6 +9,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.decoder.TorchDecoder;
+import dev.llmworker.model.device.Devices;
 import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.settings.Setting;
@@ -93,7 +94,7 @@ public final class LocalModel {
                 stages.ended("waiting for the checksum");
                 LOG.info("loaded {} ms after the start: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
                 return language;
-            } catch (ExecutionException | InterruptedException | RuntimeException e) {
+            } catch (Throwable e) {
                 decoder.close();
                 throw e;
             }
@@ -101,9 +102,20 @@ public final class LocalModel {
     }
 
     /// The folder of `PREFIX_CACHE_DIR`; null if there is none, or nothing would be kept in it.
-    private @Nullable Path prefixFolder(Task task) throws IOException {
+    ///
+    /// @throws IllegalArgumentException if it cannot be used
+    @Nullable
+    Path prefixFolder(Task task) {
         var name = settings.orNull(SettingsTable.PREFIX_CACHE_DIR);
         if (name == null || task != Task.GENERATE) {
+            return null;
+        }
+        if (options().copiesBytes() == 0) {
+            LOG.warn("PREFIX_CACHE_DIR has no effect, because PREFIX_CACHE_BYTES is 0");
+            return null;
+        }
+        if (Devices.isGpuMeant(settings.get(SettingsTable.DEVICE))) {
+            LOG.warn("PREFIX_CACHE_DIR has no effect, because evicted prefixes are not copied from a GPU");
             return null;
         }
         var folder = Path.of(name);

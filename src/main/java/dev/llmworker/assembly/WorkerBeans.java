@@ -66,7 +66,7 @@ public record WorkerBeans(
 
     @Override
     public void close() {
-        generator.closeWithin(port.drain().timeLeft());
+        generator.closeWithin(port.drain()::timeLeft);
         port.close();
         metrics.close();
     }

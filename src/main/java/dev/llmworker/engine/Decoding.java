@@ -3,6 +3,7 @@ package dev.llmworker.engine;
 import dev.llmworker.engine.vectors.Work;
 import dev.llmworker.generation.FinishReason;
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 
 /// Generating text: sequences that wait, and those that the scheduler runs.
 record Decoding(Scheduler scheduler, WaitingQueue waiting) implements Work {
@@ -23,13 +24,13 @@ record Decoding(Scheduler scheduler, WaitingQueue waiting) implements Work {
 
     @Override
     public void endAll(FinishReason reason) {
-        endAll(reason, Duration.ZERO);
+        endAll(reason, () -> true);
     }
 
     @Override
-    public void endAll(FinishReason reason, Duration most) {
+    public void endAll(FinishReason reason, BooleanSupplier isTimeUp) {
         try {
-            scheduler.endAll(reason, most.toNanos());
+            scheduler.endAll(reason, isTimeUp);
         } finally {
             for (var sequence : waiting.shut()) {
                 sequence.finish(reason);

@@ -5,6 +5,8 @@ import dev.llmworker.engine.stored.HeldState;
 import dev.llmworker.engine.stored.PrefixFileException;
 import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.engine.stored.PrefixLayout;
+import dev.llmworker.engine.stored.PrefixSourceException;
+import dev.llmworker.engine.stored.StoredPrefix;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.model.decoder.SlotCopies;
@@ -25,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
@@ -53,6 +56,7 @@ final class EvictedPrefixes implements AutoCloseable {
     /// What was not used for so long has no share of the room any more.
     private static final long PROTECTED_NANOS = Duration.ofMinutes(30).toNanos();
 
+    private static final long MOST_AGE_SECONDS = Duration.ofDays(3650).toSeconds();
     private static final double WEIGHT_OF_NEWEST = 0.25;
     private static final Logger LOG = LoggerFactory.getLogger(EvictedPrefixes.class);
 
@@ -70,7 +74,12 @@ final class EvictedPrefixes implements AutoCloseable {
     private long heldBytes;
     /// 0 if not measured yet.
     private double copyNanosPerByte;
+    /// Of pieces that are read from files; 0 if not measured yet.
+    private double fileNanosPerByte;
+
     private double prefillNanosPerToken;
+    /// The process ends: what is dropped now keeps its file.
+    private boolean isEnding;
 
     EvictedPrefixes(SlotCopies copies, PromptSizes cuts, LongSupplier clock, EngineStats stats) {
         this.copies = copies;
@@ -96,7 +105,7 @@ final class EvictedPrefixes implements AutoCloseable {
         for (var file : folder.read(layout)) {
             var copy = CopiedPrefix.of(file);
             if (bytes + copy.bytes() > mostBytes || found.size() >= MOST_COPIES) {
-                folder.delete(file);
+                // Its file stays until others need its room.
                 continue;
             }
             bytes += copy.bytes();
@@ -104,8 +113,15 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         for (var copy : found.reversed()) {
             touch(copy);
+            copy.usedNanos -= ageNanos(Objects.requireNonNull(copy.file));
             count(copy);
         }
+    }
+
+    /// How long nobody has used a file. Clocks may differ.
+    private static long ageNanos(StoredPrefix file) {
+        var age = Duration.between(file.used(), Instant.now());
+        return age.isNegative() ? 0 : Math.min(age.toSeconds(), MOST_AGE_SECONDS) * 1_000_000_000;
     }
 
     boolean isStored() {
@@ -162,7 +178,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 int whole = Math.min(start + pieceTokens, copy.length);
                 int end = Math.min(whole, length);
                 var piece = copy.pieces.get(start / pieceTokens);
-                timed(piece.bytes(), () -> piece.use(segment -> copies.writePositions(slot, start, whole, segment)));
+                timed(piece, () -> piece.use(segment -> copies.writePositions(slot, start, whole, segment)));
                 next = end;
                 sequence.reuse(Math.max(sequence.prefilled(), end), Math.min(exact, end));
                 return end < length || state != null;
@@ -170,11 +186,14 @@ final class EvictedPrefixes implements AutoCloseable {
                 LOG.warn("the rest of a cached prefix is not copied back: {}", e.getMessage());
             } catch (ClosedByInterruptException e) {
                 LOG.debug("the engine is stopping", e);
-            } catch (IOException e) {
+            } catch (PrefixFileException e) {
                 LOG.warn(
                         "the rest of a cached prefix is not copied back, and {} is deleted: {}",
                         copy.file,
                         e.getMessage());
+                delete(copy);
+            } catch (IOException e) {
+                LOG.warn("the rest of a cached prefix is not copied back from {}: {}", copy.file, e.toString());
                 forget(copy);
             }
             return false;
@@ -228,7 +247,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 }
             }
         }
-        if (found == null || !isWorth(longest - held, bytes(longest - held))) {
+        if (found == null || !isWorthRestoring(found, goesOnWith, held, longest)) {
             return null;
         }
         touch(found);
@@ -250,9 +269,22 @@ final class EvictedPrefixes implements AutoCloseable {
     ///
     /// @param beside whether sequences run, which wait meanwhile
     void evict(PrefixCache.Past past, int slot, boolean beside) {
+        evict(past, slot, beside ? AT_ONCE_BYTES : Long.MAX_VALUE, () -> false);
+    }
+
+    /// As [#evict], when the process ends. The files of copies that are dropped for it stay until others need their
+    /// room.
+    ///
+    /// @param isTimeUp is asked between pieces
+    void copyToStore(PrefixCache.Past past, int slot, BooleanSupplier isTimeUp) {
+        isEnding = true;
+        evict(past, slot, Long.MAX_VALUE, isTimeUp);
+    }
+
+    private void evict(PrefixCache.Past past, int slot, long mostBytesNow, BooleanSupplier isTimeUp) {
         long bytes = 0;
         var copy = copyFor(past, slot);
-        while (!beside || bytes < AT_ONCE_BYTES) {
+        while (bytes < mostBytesNow && !isTimeUp.getAsBoolean()) {
             // A state is one piece, however large it is.
             boolean isState = copy != null && copy.length >= past.length();
             if (!copyPiece(past, slot, true)) {
@@ -263,7 +295,7 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         if (copy != null && copies.stateBytes() > 0 && copy.states.isEmpty() && copy.users == 0) {
             // Nothing can go on from it.
-            forget(copy);
+            drop(copy);
         } else if (copy != null) {
             touch(copy);
         }
@@ -398,9 +430,10 @@ final class EvictedPrefixes implements AutoCloseable {
         }
         boolean ready = false;
         try {
-            timed(bytes, () -> reader.accept(memory.segment()));
+            var held = new HeldBytes.InMemory(memory);
+            timed(held, () -> reader.accept(memory.segment()));
             ready = true;
-            return new HeldBytes.InMemory(memory);
+            return held;
         } finally {
             if (!ready) {
                 memory.close();
@@ -421,7 +454,7 @@ final class EvictedPrefixes implements AutoCloseable {
             if (next == null) {
                 return null;
             }
-            forget(next);
+            drop(next);
             stats.recordDroppedPrefix();
         }
         var memory = HostMemory.allocate(bytes);
@@ -458,7 +491,7 @@ final class EvictedPrefixes implements AutoCloseable {
                 .orElse(null);
     }
 
-    /// Nobody finds it any more. Its file is deleted.
+    /// Nobody finds it any more. Its file stays.
     private void forget(CopiedPrefix copy) {
         if (copy.isDropped) {
             return;
@@ -469,6 +502,20 @@ final class EvictedPrefixes implements AutoCloseable {
         if (copy.users == 0) {
             copy.free();
         }
+    }
+
+    /// It makes room for another one.
+    private void drop(CopiedPrefix copy) {
+        if (isEnding) {
+            forget(copy);
+        } else {
+            delete(copy);
+        }
+    }
+
+    /// Nobody finds it any more, nor does a later process.
+    private void delete(CopiedPrefix copy) {
+        forget(copy);
         if (folder != null && copy.file != null) {
             folder.delete(copy.file);
         }
@@ -479,22 +526,27 @@ final class EvictedPrefixes implements AutoCloseable {
         var owner = owner(sequence.cacheSalt());
         for (var copy : List.copyOf(all)) {
             if (copy.shared(sequence.ids(), sequence.cached(), owner) >= PrefixCache.LEAST_TOKENS) {
-                forget(copy);
+                delete(copy);
             }
         }
     }
 
     /// Writes prefixes to the folder, those that were used last first.
-    void store(long deadlineNanos) {
+    ///
+    /// @param isTimeUp is asked between pieces
+    void store(BooleanSupplier isTimeUp) {
         if (folder == null || layout == null || all.isEmpty()) {
             return;
         }
+        isEnding = true;
+        var room = folder.room(mostBytes);
         var now = Instant.now();
+        long nowNanos = clock.getAsLong();
         int written = 0, stored = 0;
         long bytes = 0;
         for (var copy : List.copyOf(all).reversed()) {
             if (!copy.isWhollyStored) {
-                if (clock.getAsLong() >= deadlineNanos || !write(copy, folder, layout, deadlineNanos)) {
+                if (isTimeUp.getAsBoolean() || !write(copy, room, layout, isTimeUp)) {
                     break;
                 }
                 if (copy.isWhollyStored) {
@@ -502,8 +554,9 @@ final class EvictedPrefixes implements AutoCloseable {
                     bytes += copy.countedBytes;
                 }
             }
-            if (copy.file != null) {
-                folder.used(copy.file, now.minusMillis(stored++));
+            if (copy.file != null && !copy.isDropped) {
+                // The milliseconds keep the order of those that were used at the same time.
+                folder.used(copy.file, now.minusNanos(nowNanos - copy.usedNanos).minusMillis(stored++));
             }
         }
         LOG.info(
@@ -516,29 +569,29 @@ final class EvictedPrefixes implements AutoCloseable {
     }
 
     /// @return false if no other can be written either
-    private boolean write(CopiedPrefix copy, PrefixFolder folder, PrefixLayout layout, long deadlineNanos) {
-        var before = copy.file;
+    private boolean write(CopiedPrefix copy, PrefixFolder.Room room, PrefixLayout layout, BooleanSupplier isTimeUp) {
         var prefix = new PrefixFolder.Prefix(
                 copy.owner, Arrays.copyOf(copy.ids, copy.length), copy.exact, copy.pieces, copy.states);
-        var files = all.stream().map(one -> one.file).filter(Objects::nonNull).toList();
+        var others = all.stream()
+                .filter(one -> one != copy)
+                .map(one -> one.file)
+                .filter(Objects::nonNull)
+                .toList();
         try {
-            // What is written again has two files for a moment.
-            if (!folder.makeRoom(prefix, mostBytes + (before == null ? 0 : before.bytes()), files)) {
-                return true;
-            }
-            var file = folder.write(prefix, layout, () -> clock.getAsLong() >= deadlineNanos);
+            var file = room.write(prefix, copy.file, others, layout, isTimeUp);
             if (file == null) {
-                return false;
+                return !isTimeUp.getAsBoolean();
             }
             copy.file = file;
             copy.isWhollyStored = true;
-            if (before != null) {
-                folder.delete(before);
-            }
             return true;
-        } catch (PrefixFileException e) {
-            LOG.warn("{} is not written again, and deleted: {}", copy.file, e.getMessage());
-            forget(copy);
+        } catch (PrefixSourceException e) {
+            LOG.warn("{} cannot be read, and is not written again: {}", copy.file, String.valueOf(e.getCause()));
+            if (e.isDamaged()) {
+                delete(copy);
+            } else {
+                forget(copy);
+            }
             return true;
         } catch (IOException e) {
             LOG.warn("cached prefixes are not written to {}: {}", folder, e.toString());
@@ -582,6 +635,20 @@ final class EvictedPrefixes implements AutoCloseable {
                 || bytes * copyNanosPerByte < tokens * prefillNanosPerToken;
     }
 
+    /// Whether to copy positions and a state back takes less time than to prefill.
+    private boolean isWorthRestoring(CopiedPrefix copy, @Nullable HeldState state, int start, int end) {
+        double nanos = state == null ? 0 : nanos(state.bytes());
+        for (int i = start / pieceTokens; i * pieceTokens < end; i++) {
+            nanos += nanos(copy.pieces.get(i));
+        }
+        return prefillNanosPerToken == 0 || nanos < (end - start) * prefillNanosPerToken;
+    }
+
+    /// 0 if not measured yet.
+    private double nanos(HeldBytes held) {
+        return held.bytes() * (held instanceof HeldBytes.InFile ? fileNanosPerByte : copyNanosPerByte);
+    }
+
     /// Tokens of a prompt were prefilled in a call of their own.
     void prefillTook(int tokens, long nanos) {
         prefillNanosPerToken = average(prefillNanosPerToken, (double) nanos / tokens);
@@ -591,12 +658,17 @@ final class EvictedPrefixes implements AutoCloseable {
         void run() throws E;
     }
 
-    private <E extends Exception> void timed(long bytes, Copying<E> copying) throws E {
+    private <E extends Exception> void timed(HeldBytes held, Copying<E> copying) throws E {
         long begun = clock.getAsLong();
         copying.run();
         // What a call costs beside its bytes does not count.
-        if (bytes >= PIECE_BYTES / 2) {
-            copyNanosPerByte = average(copyNanosPerByte, (double) (clock.getAsLong() - begun) / bytes);
+        if (held.bytes() >= PIECE_BYTES / 2) {
+            double nanosPerByte = (double) (clock.getAsLong() - begun) / held.bytes();
+            if (held instanceof HeldBytes.InFile) {
+                fileNanosPerByte = average(fileNanosPerByte, nanosPerByte);
+            } else {
+                copyNanosPerByte = average(copyNanosPerByte, nanosPerByte);
+            }
         }
     }
 

@@ -41,6 +41,7 @@ import java.util.concurrent.ThreadFactory;
 import java.util.function.BiPredicate;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -78,7 +79,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     /// 0 once `close` has interrupted the engine.
     private final CountDownLatch interrupted = new CountDownLatch(1);
     /// How long cached prefixes may be written when it closes.
-    private volatile Duration storing = Duration.ZERO;
+    private volatile Supplier<Duration> storing = () -> Duration.ZERO;
 
     /// @param queueLimit how many requests may wait; null for [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
@@ -535,7 +536,8 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         if (closing) {
             awaitInterrupt();
         }
-        work.endAll(reason, reason == FinishReason.ERROR ? Duration.ZERO : storing);
+        var failed = reason == FinishReason.ERROR;
+        work.endAll(reason, () -> failed || !storing.get().isPositive());
     }
 
     /// The interrupt that wakes the engine would close the files of cached prefixes if it came while they are written.
@@ -588,8 +590,8 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     }
 
     @Override
-    public void closeWithin(Duration most) {
-        storing = most;
+    public void closeWithin(Supplier<Duration> left) {
+        storing = left;
         close();
     }
 
@@ -603,7 +605,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         interrupted.countDown();
         boolean wasInterrupted = false;
         try {
-            engine.join(END.plus(storing));
+            engine.join(END.plus(storing.get()));
         } catch (InterruptedException _) {
             wasInterrupted = true;
         }

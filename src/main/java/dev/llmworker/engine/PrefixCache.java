@@ -12,8 +12,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntPredicate;
-import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -304,17 +304,18 @@ final class PrefixCache {
     }
 
     /// Writes the prefixes of slots and copies to the folder of stored prefixes, if there is one.
-    void store(LongSupplier clock, long nanos) {
-        if (evicted == null || !evicted.isStored()) {
+    ///
+    /// @param isTimeUp ends the writing; asked again and again
+    void store(BooleanSupplier isTimeUp) {
+        if (evicted == null || !evicted.isStored() || isTimeUp.getAsBoolean()) {
             return;
         }
-        long deadlineNanos = clock.getAsLong() + nanos;
         // The one that was used last comes last, so that it counts as the newest.
         ended().sorted(Comparator.comparing(slot -> lastUse[slot]))
-                .takeWhile(_ -> clock.getAsLong() < deadlineNanos)
+                .takeWhile(_ -> !isTimeUp.getAsBoolean())
                 .filter(slot -> pasts[slot] != null)
-                .forEach(slot -> evicted.evict(held(slot), slot, false));
-        evicted.store(deadlineNanos);
+                .forEach(slot -> evicted.copyToStore(held(slot), slot, isTimeUp));
+        evicted.store(isTimeUp);
     }
 
     /// Frees the memory of what has no slot.

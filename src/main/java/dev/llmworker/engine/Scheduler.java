@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
@@ -142,13 +143,13 @@ final class Scheduler {
 
     /// Ends every admitted sequence.
     void endAll(FinishReason reason) {
-        endAll(reason, 0);
+        endAll(reason, () -> true);
     }
 
     /// Ends every admitted sequence, and writes cached prefixes if there is a folder for them.
     ///
-    /// @param storeNanos the most time for writing; 0 writes none
-    void endAll(FinishReason reason, long storeNanos) {
+    /// @param isTimeUp ends the writing; asked again and again
+    void endAll(FinishReason reason, BooleanSupplier isTimeUp) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
             slots.release(slot);
@@ -158,10 +159,11 @@ final class Scheduler {
             leave(sequence, reason);
             return true;
         });
-        if (storeNanos > 0) {
-            slots.store(clock, storeNanos);
+        try {
+            slots.store(isTimeUp);
+        } finally {
+            slots.close();
         }
-        slots.close();
         stats.recordHeld(0, 0);
     }
 

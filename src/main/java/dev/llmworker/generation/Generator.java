@@ -2,6 +2,7 @@ package dev.llmworker.generation;
 
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /// The interface to whatever generates text: the engine in this process, another server, or the mock.
 ///
@@ -37,8 +38,8 @@ public interface Generator extends AutoCloseable {
 
     /// As [#close()], and first writes what a later process can use.
     ///
-    /// @param most the longest time for writing
-    default void closeWithin(Duration most) {
+    /// @param left how long it may still write; asked again and again, from any thread
+    default void closeWithin(Supplier<Duration> left) {
         close();
     }
 }

@@ -158,7 +158,7 @@ public final class SettingsTable {
             "PREFIX_CACHE_BYTES",
             "auto",
             0,
-            "max bytes of evicted prefixes in main memory; auto: a quarter of what is left; 0: none");
+            "max bytes of evicted prefixes, also in files; auto: a quarter of what is left; 0: none");
 
     public static final Setting<String> PREFIX_CACHE_DIR = Setting.text(
             "PREFIX_CACHE_DIR", "", "folder that keeps cached prefixes when the worker stops (default: none)");

@@ -1,18 +1,29 @@
 package dev.llmworker.assembly;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.Task;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class LocalModelTest {
+    @TempDir
+    private Path directory;
+
     private static String refusal(String name) {
         var refused = assertThrows(SettingsException.class, () -> Settings.of(Map.of(name, "no such")));
         return String.valueOf(refused.getMessage());
@@ -46,6 +57,19 @@ class LocalModelTest {
             var options = new LocalModel(Settings.of(Map.of("KERNELS", kernels.name()))).options();
             assertEquals(kernels, options.kernels());
         }
+    }
+
+    /// The model's files are then not read once more.
+    @Test
+    void withoutCopiesNoFolderIsMade() throws Exception {
+        var folder = directory.resolve("prefixes");
+        var values = new HashMap<>(Map.of("PREFIX_CACHE_DIR", folder.toString(), "PREFIX_CACHE_BYTES", "0"));
+        assertNull(new LocalModel(Settings.of(values)).prefixFolder(Task.GENERATE));
+        values.remove("PREFIX_CACHE_BYTES");
+        assertNull(new LocalModel(Settings.of(values)).prefixFolder(Task.EMBED));
+        assertFalse(Files.exists(folder));
+        assertEquals(folder, new LocalModel(Settings.of(values)).prefixFolder(Task.GENERATE));
+        assertTrue(Files.exists(folder));
     }
 
     @Test

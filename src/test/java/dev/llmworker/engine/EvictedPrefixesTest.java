@@ -17,7 +17,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -69,7 +71,7 @@ class EvictedPrefixesTest {
 
     /// The process ends and another one begins.
     private void restart(long bytes) throws IOException {
-        scheduler.endAll(FinishReason.CANCELLED, Long.MAX_VALUE / 4);
+        scheduler.endAll(FinishReason.CANCELLED, () -> false);
         assertEquals(0, PrefixFigures.bytes(stats));
         boolean isRecurrent = decoder.needsKept(), isDeterministic = decoder.deterministic();
         decoder = decoder(isDeterministic, isRecurrent);
@@ -468,7 +470,7 @@ class EvictedPrefixesTest {
         store(false, false);
         var prompt = ids(600);
         reusedOf(prompt);
-        scheduler.endAll(FinishReason.CANCELLED, Long.MAX_VALUE / 4);
+        scheduler.endAll(FinishReason.CANCELLED, () -> false);
         assertFalse(files().isEmpty());
         decoder = decoder(false, false);
         folder = open("another model");
@@ -494,16 +496,144 @@ class EvictedPrefixesTest {
         assertEquals(599, reusedOf(prompt));
     }
 
+    /// The one whose file has vanished is written first: it was used last.
+    @Test
+    void aFileThatAnotherWorkerDeletedStopsNoOther() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        var other = ids(300);
+        reusedOf(other);
+        // It goes on after the answer, so that its copy is partly in the file.
+        var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), ANSWER, true);
+        var turn = Arrays.copyOf(prompt, 700);
+        Arrays.fill(turn, 600, 700, 9);
+        System.arraycopy(answer, 0, turn, 600, ANSWER);
+        assertTrue(reusedOf(turn) > 600);
+        for (var file : files()) {
+            Files.delete(file);
+        }
+        restart(AMPLE);
+        assertEquals(299, reusedOf(other));
+        assertEquals(0, reusedOf(turn));
+    }
+
+    @Test
+    void aFileThatCannotBeReadNowStays() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        var file = files().getFirst();
+        var aside = directory.resolve("aside");
+        Files.move(file, aside);
+        // A link is not followed, so it cannot be read.
+        Files.createSymbolicLink(file, aside);
+        assertEquals(0, reusedOf(prompt));
+        assertTrue(Files.isSymbolicLink(file), "it was deleted");
+    }
+
+    @Test
+    void filesThatHaveNoRoomAtTheStartStay() throws Exception {
+        store(false, false);
+        for (int i = 0; i < 4; i++) {
+            reusedOf(ids(192));
+        }
+        restart(AMPLE);
+        assertEquals(4, files().size());
+        decoder = decoder(false, false);
+        scheduler = scheduler(2 * (3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800));
+        assertEquals(4, files().size());
+        assertTrue(PrefixFigures.bytes(stats) < 7 * PIECE);
+    }
+
     @Test
     void withoutTimeNothingIsWritten() throws Exception {
         store(false, false);
         reusedOf(ids(600));
-        scheduler.endAll(FinishReason.CANCELLED, 1);
+        scheduler.endAll(FinishReason.CANCELLED, () -> true);
         assertTrue(files().isEmpty());
         store(false, false);
         reusedOf(ids(600));
         scheduler.endAll(FinishReason.CANCELLED);
         assertTrue(files().isEmpty());
+    }
+
+    /// As if a second signal came.
+    @Test
+    void writingStopsBetweenPieces() throws Exception {
+        store(false, false);
+        reusedOf(ids(600));
+        int pieces = decoder.piecesRead;
+        var asked = new int[1];
+        scheduler.endAll(FinishReason.CANCELLED, () -> ++asked[0] > 5);
+        assertTrue(files().isEmpty());
+        assertTrue(decoder.piecesRead - pieces <= 5, decoder.piecesRead - pieces + " pieces");
+    }
+
+    /// A copy in memory takes the room of one in a file, but there is no time to write it.
+    @Test
+    void whatIsDroppedAtTheEndKeepsItsFile() throws Exception {
+        store(false, false);
+        var prompt = ids(600);
+        reusedOf(prompt);
+        restart(AMPLE);
+        var file = files().getFirst();
+        decoder = decoder(false, false);
+        scheduler = scheduler(11 * PIECE);
+        assertTrue(PrefixFigures.bytes(stats) > 0);
+        // Nobody has used it for long.
+        nowNanos += Duration.ofHours(1).toNanos();
+        reusedOf(ids(600));
+        scheduler.endAll(FinishReason.CANCELLED, () -> PrefixFigures.dropped(stats) > 0);
+        assertEquals(1, PrefixFigures.dropped(stats));
+        assertEquals(List.of(file), files());
+        // With time, the new one takes its place.
+        decoder = decoder(false, false);
+        folder = open("model");
+        scheduler = scheduler(11 * PIECE);
+        nowNanos += Duration.ofHours(1).toNanos();
+        var newest = ids(600);
+        reusedOf(newest);
+        restart(11 * PIECE);
+        assertFalse(Files.exists(file));
+        assertEquals(599, reusedOf(newest));
+    }
+
+    /// A slow disk says nothing of copies in memory.
+    @Test
+    void whatFilesTakeIsMeasuredApart() throws Exception {
+        store(false, false);
+        var prompt = ids(1000);
+        reusedOf(prompt);
+        restart(AMPLE);
+        long pieceNanos = decoder.pieceNanos;
+        decoder.pieceNanos = 64 * FakeDecoder.PROMPT_TOKEN_NANOS * 3;
+        reusedOf(prompt);
+        decoder.pieceNanos = pieceNanos;
+        var other = ids(600);
+        reusedOf(other);
+        runOthers(10);
+        assertEquals(599, reusedOf(other));
+    }
+
+    /// What nobody has used for 30 minutes has no share, also after a restart.
+    @Test
+    void aRestartMakesNothingYounger() throws Exception {
+        store(false, false);
+        long each = 3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800;
+        var few = ids(192);
+        reusedOf(few, "few");
+        restart(8 * each);
+        Files.setLastModifiedTime(
+                files().getFirst(), FileTime.from(Instant.now().minus(Duration.ofHours(1))));
+        decoder = decoder(false, false);
+        scheduler = scheduler(8 * each);
+        for (int i = 0; i < 40; i++) {
+            reusedOf(ids(192), "many");
+        }
+        assertEquals(0, reusedOf(few, "few"));
     }
 
     @Test
@@ -515,10 +645,13 @@ class EvictedPrefixesTest {
         }
         long each = 3 * PIECE + 8 * FakeCopies.POSITION_BYTES + 800;
         restart(4 * each);
-        assertEquals(4, files().size());
         assertTrue(PrefixFigures.bytes(stats) <= 4 * each);
         assertEquals(191, reusedOf(prompts.get(7)));
         assertEquals(0, reusedOf(prompts.get(0)));
+        // What has no room any more is deleted when others are written.
+        restart(4 * each);
+        assertTrue(files().size() <= 4, files().size() + " files");
+        assertEquals(191, reusedOf(prompts.get(0)));
     }
 
     /// A restore that fails in the middle of a chunk leaves a place where the sequence's own chunks would not be cut.

@@ -145,7 +145,7 @@ class RestartedPrefixesTest {
             ask(engine, letters(100), "key");
             ask(engine, letters(110), "other");
         } finally {
-            engine.closeWithin(Duration.ofMinutes(2));
+            engine.closeWithin(() -> Duration.ofMinutes(2));
         }
         assertFalse(first.text.isEmpty());
         assertTrue(Files.list(directory.resolve("prefixes")).count() > 1, "no file was written");

@@ -2,7 +2,7 @@ package dev.llmworker.engine.stored;
 
 import java.io.IOException;
 
-/// A file of a prefix that cannot be used: it is damaged, or something else wrote it.
+/// A file of this folder and layout is damaged.
 public final class PrefixFileException extends IOException {
     private static final long serialVersionUID = 1;
 

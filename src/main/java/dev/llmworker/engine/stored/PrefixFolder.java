@@ -1,7 +1,9 @@
 package dev.llmworker.engine.stored;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -10,6 +12,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -20,6 +23,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -28,7 +32,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
@@ -37,8 +43,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The folder of `PREFIX_CACHE_DIR`: one file for each prefix, and a random salt. Several workers may use one folder:
-/// the
-/// names of files are random, and a file is complete once it has its name.
+/// the names of files are random, and a file is complete once it has its name.
 ///
 /// A file does not tell whose prefix it is without the salt: it has a keyed hash of the API key's hash.
 ///
@@ -60,6 +65,9 @@ public final class PrefixFolder {
     /// There are as many owners as API keys.
     private static final int MOST_OWNERS = 10_000;
 
+    /// Other users of the machine.
+    private static final Set<PosixFilePermission> OTHERS = PosixFilePermissions.fromString("------rwx");
+
     private static final Set<PosixFilePermission> PRIVATE_FILE = PosixFilePermissions.fromString("rw-------");
     private static final Set<PosixFilePermission> PRIVATE_FOLDER = PosixFilePermissions.fromString("rwx------");
 
@@ -77,19 +85,29 @@ public final class PrefixFolder {
         this.salt = new SecretKeySpec(salt, HMAC);
     }
 
-    /// Makes the folder if it is not there. Others cannot read a new folder.
+    /// Makes the folder if it is not there, and finds out whether it can be used. Others cannot read a new folder.
     ///
-    /// @throws IllegalArgumentException if every user can write to it
-    public static void prepare(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(PRIVATE_FOLDER));
-        }
-        if (!Files.isDirectory(folder)) {
-            throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder + ", which is no folder");
-        }
-        if (Files.getPosixFilePermissions(folder).contains(PosixFilePermission.OTHERS_WRITE)) {
-            throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder
-                    + ", to which every user can write; name another folder, or run chmod o-w " + folder);
+    /// @throws IllegalArgumentException if it cannot be used, or every user can write to it
+    public static void prepare(Path folder) {
+        try {
+            if (!Files.exists(folder)) {
+                Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(PRIVATE_FOLDER));
+            }
+            if (!Files.isDirectory(folder)) {
+                throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder + ", which is no folder");
+            }
+            if (Files.getPosixFilePermissions(folder).contains(PosixFilePermission.OTHERS_WRITE)) {
+                throw new IllegalArgumentException("PREFIX_CACHE_DIR is " + folder
+                        + ", to which every user can write; name another folder, or run chmod o-w " + folder);
+            }
+            if (!Files.isWritable(folder)) {
+                throw new IllegalArgumentException(
+                        "PREFIX_CACHE_DIR is " + folder + ", to which the worker cannot write");
+            }
+            salt(folder.resolve(SALT));
+        } catch (IOException e) {
+            throw new IllegalArgumentException(
+                    "PREFIX_CACHE_DIR is " + folder + ", which cannot be used: " + reason(e), e);
         }
     }
 
@@ -100,33 +118,53 @@ public final class PrefixFolder {
         return new PrefixFolder(folder, model, sharing, salt(folder.resolve(SALT)));
     }
 
-    /// The salt; a new one if there is none. The lock is for workers that start together.
+    /// The salt; a new one if there is none. The locks are for workers that start together: a lock of a file is held by
+    /// the whole process.
     private static byte[] salt(Path file) throws IOException {
-        var options = Set.of(
-                StandardOpenOption.CREATE,
-                StandardOpenOption.READ,
-                StandardOpenOption.WRITE,
-                LinkOption.NOFOLLOW_LINKS);
-        try (var channel = FileChannel.open(file, options, PosixFilePermissions.asFileAttribute(PRIVATE_FILE));
-                var _ = channel.lock()) {
-            if (!PRIVATE_FILE.containsAll(Files.getPosixFilePermissions(file))) {
-                LOG.warn("others could read {}, so there is a new salt, and no prefix is found again", file);
-                Files.setPosixFilePermissions(file, PRIVATE_FILE);
-                channel.truncate(0);
-            }
-            var bytes = ByteBuffer.allocate(SALT_BYTES);
-            if (channel.size() != SALT_BYTES) {
-                channel.truncate(0);
-                new SecureRandom().nextBytes(bytes.array());
-                while (bytes.hasRemaining()) {
-                    channel.write(bytes);
+        synchronized (SALT) {
+            var options = Set.of(
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.READ,
+                    StandardOpenOption.WRITE,
+                    LinkOption.NOFOLLOW_LINKS);
+            try (var channel = FileChannel.open(file, options, PosixFilePermissions.asFileAttribute(PRIVATE_FILE));
+                    var _ = channel.lock()) {
+                var permissions = Files.getPosixFilePermissions(file);
+                if (!Collections.disjoint(permissions, OTHERS)) {
+                    LOG.warn("other users could read {}, so there is a new salt, and no prefix is found again", file);
+                    Files.setPosixFilePermissions(file, PRIVATE_FILE);
+                    channel.truncate(0);
+                } else if (!PRIVATE_FILE.containsAll(permissions)) {
+                    withdrawFromGroup(file);
                 }
-                channel.force(true);
-            } else {
-                while (bytes.hasRemaining() && channel.read(bytes) >= 0) {}
+                return salt(channel);
             }
-            return bytes.array();
         }
+    }
+
+    /// Kubernetes gives the group of `fsGroup` access to all files of a volume whenever it mounts it.
+    private static void withdrawFromGroup(Path file) {
+        LOG.warn("the group of {} could read it; whoever reads it can find out whose prefixes are in the folder", file);
+        try {
+            Files.setPosixFilePermissions(file, PRIVATE_FILE);
+        } catch (IOException e) {
+            LOG.debug("its group keeps access: {}", reason(e));
+        }
+    }
+
+    private static byte[] salt(FileChannel channel) throws IOException {
+        var bytes = ByteBuffer.allocate(SALT_BYTES);
+        if (channel.size() != SALT_BYTES) {
+            channel.truncate(0);
+            new SecureRandom().nextBytes(bytes.array());
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            channel.force(true);
+        } else {
+            while (bytes.hasRemaining() && channel.read(bytes) >= 0) {}
+        }
+        return bytes.array();
     }
 
     private Mac mac() {
@@ -167,7 +205,8 @@ public final class PrefixFolder {
         return HexFormat.of().formatHex(layout.identity(), 0, 8);
     }
 
-    /// The prefixes of this layout, those that were used last first. Damaged files are deleted.
+    /// The prefixes of this layout, those that were used last first. Damaged files are deleted. Those that have
+    /// no signature of this folder are left, like those of another model.
     public List<StoredPrefix> read(PrefixLayout layout) {
         var found = new ArrayList<StoredPrefix>();
         var foreign = 0;
@@ -184,6 +223,9 @@ public final class PrefixFolder {
                 found.add(StoredPrefix.open(file.path, layout, mac()));
             } catch (NoSuchFileException e) {
                 LOG.debug("another worker has deleted {}", file.path);
+            } catch (ForeignFileException e) {
+                LOG.debug("{} is not used: {}", file.path, e.getMessage());
+                foreign++;
             } catch (PrefixFileException e) {
                 LOG.warn("{} is not used, and deleted: {}", file.path, e.getMessage());
                 delete(file.path);
@@ -197,7 +239,7 @@ public final class PrefixFolder {
                 folder,
                 found.size(),
                 tokens,
-                foreign == 0 ? "" : ", and " + foreign + " of another model, format or version");
+                foreign == 0 ? "" : ", and " + foreign + " of another model, salt, format or version");
         return found;
     }
 
@@ -215,14 +257,13 @@ public final class PrefixFolder {
             for (var path : files) {
                 var name = String.valueOf(path.getFileName());
                 var isPartial = PARTIAL_NAME.matcher(name).matches();
-                if (!isPartial && !NAME.matcher(name).matches()
-                        || !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+                if (!isPartial && !NAME.matcher(name).matches()) {
                     continue;
                 }
-                var used = Files.getLastModifiedTime(path).toInstant();
-                if (!isPartial) {
-                    found.add(new Entry(path, Files.size(path), used));
-                } else if (used.isBefore(Instant.now().minus(ABANDONED))) {
+                var entry = entry(path);
+                if (entry != null && !isPartial) {
+                    found.add(entry);
+                } else if (entry != null && entry.used.isBefore(Instant.now().minus(ABANDONED))) {
                     delete(path);
                 }
             }
@@ -231,6 +272,21 @@ public final class PrefixFolder {
         }
         found.sort(Comparator.comparing(Entry::used).reversed());
         return found;
+    }
+
+    /// @return null if it is no file, or another worker has deleted or renamed it
+    private static @Nullable Entry entry(Path path) {
+        try {
+            var facts = Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+            return facts.isRegularFile()
+                    ? new Entry(path, facts.size(), facts.lastModifiedTime().toInstant())
+                    : null;
+        } catch (NoSuchFileException _) {
+            return null;
+        } catch (IOException e) {
+            LOG.warn("{} is not used: {}", path, reason(e));
+            return null;
+        }
     }
 
     /// A prefix to write.
@@ -246,6 +302,8 @@ public final class PrefixFolder {
     ///
     /// @param isTimeUp is asked between parts
     /// @return null if time was up
+    /// @throws PrefixSourceException if the prefix, or a part of it, cannot be read
+    /// @throws IOException if the folder cannot be written
     public @Nullable StoredPrefix write(Prefix prefix, PrefixLayout layout, BooleanSupplier isTimeUp)
             throws IOException {
         var name = "prefix-" + mark(layout) + "-" + HexFormat.of().toHexDigits(random.nextLong()) + ".kv";
@@ -261,7 +319,7 @@ public final class PrefixFolder {
             var path = folder.resolve(name);
             Files.move(partial, path, StandardCopyOption.ATOMIC_MOVE);
             isComplete = true;
-            return new StoredPrefix(path, header);
+            return new StoredPrefix(path, header, Instant.now());
         } finally {
             if (!isComplete) {
                 delete(partial);
@@ -295,7 +353,7 @@ public final class PrefixFolder {
     private static PrefixHeader.Block writeBlock(HeldBytes bytes, FileChannel channel, long at) throws IOException {
         var crc = new CRC32C();
         var failure = new IOException[1];
-        bytes.use(segment -> {
+        read(bytes, segment -> {
             try {
                 for (long done = 0; done < segment.byteSize(); ) {
                     var part = segment.asSlice(done, Math.min(BUFFER_BYTES, segment.byteSize() - done))
@@ -314,31 +372,96 @@ public final class PrefixFolder {
         return new PrefixHeader.Block(at, bytes.bytes(), (int) crc.getValue());
     }
 
+    private static void read(HeldBytes bytes, Consumer<MemorySegment> action) throws IOException {
+        try {
+            bytes.use(action);
+        } catch (ClosedByInterruptException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new PrefixSourceException(e);
+        }
+    }
+
     private static void writeAll(FileChannel channel, ByteBuffer bytes, long at) throws IOException {
         for (var position = at; bytes.hasRemaining(); ) {
             position += channel.write(bytes, position);
         }
     }
 
-    /// Deletes the files that were used least recently, until a prefix fits.
+    /// The folder as it is now, for a worker that writes several prefixes.
     ///
     /// @param mostBytes of all files
-    /// @param kept files that stay
-    /// @return whether it fits
-    public boolean makeRoom(Prefix prefix, long mostBytes, List<StoredPrefix> kept) {
-        var files = files();
-        var paths = kept.stream().map(StoredPrefix::path).toList();
-        long held = files.stream().mapToLong(Entry::bytes).sum();
-        for (var file : files.reversed()) {
-            if (held + prefix.bytes() <= mostBytes) {
-                break;
-            }
-            if (!paths.contains(file.path)) {
-                delete(file.path);
-                held -= file.bytes;
-            }
+    public Room room(long mostBytes) {
+        return new Room(mostBytes);
+    }
+
+    /// What files take, and may take. The folder is listed once: what other workers do meanwhile does not count.
+    public final class Room {
+        private final long mostBytes;
+        /// The one that was used least recently comes first.
+        private final List<Entry> files;
+
+        private Room(long mostBytes) {
+            this.mostBytes = mostBytes;
+            this.files = new ArrayList<>(files().reversed());
         }
-        return held + prefix.bytes() <= mostBytes;
+
+        /// Writes a prefix, and then deletes the files that were used least recently, until all have room. If the disk
+        /// has no room for both, they are deleted before.
+        ///
+        /// @param replaced the prefix's earlier file, which is deleted
+        /// @param kept files that stay
+        /// @return null if it does not fit, or time was up
+        /// @throws PrefixSourceException if the prefix, or a part of it, cannot be read
+        /// @throws IOException if the folder cannot be written
+        public @Nullable StoredPrefix write(
+                Prefix prefix,
+                @Nullable StoredPrefix replaced,
+                List<StoredPrefix> kept,
+                PrefixLayout layout,
+                BooleanSupplier isTimeUp)
+                throws IOException {
+            var paths = kept.stream().map(StoredPrefix::path).collect(Collectors.toSet());
+            var own = files.stream()
+                    .filter(file -> replaced != null && file.path.equals(replaced.path()))
+                    .toList();
+            long more = prefix.bytes() - own.stream().mapToLong(Entry::bytes).sum();
+            var others = inTheWay(more, paths, own);
+            if (others == null) {
+                return null;
+            }
+            if (!others.isEmpty() && Files.getFileStore(folder).getUsableSpace() < prefix.bytes()) {
+                others.forEach(this::remove);
+            }
+            var written = PrefixFolder.this.write(prefix, layout, isTimeUp);
+            if (written != null) {
+                own.forEach(this::remove);
+                others.forEach(this::remove);
+                files.add(new Entry(written.path(), prefix.bytes(), Instant.now()));
+            }
+            return written;
+        }
+
+        /// What to delete for `more` bytes; null if that is not enough.
+        private @Nullable List<Entry> inTheWay(long more, Set<Path> kept, List<Entry> own) {
+            var found = new ArrayList<Entry>();
+            long held = files.stream().mapToLong(Entry::bytes).sum();
+            for (var file : files) {
+                if (held + more <= mostBytes) {
+                    break;
+                }
+                if (!kept.contains(file.path) && !own.contains(file)) {
+                    found.add(file);
+                    held -= file.bytes;
+                }
+            }
+            return held + more <= mostBytes ? found : null;
+        }
+
+        private void remove(Entry file) {
+            delete(file.path);
+            files.remove(file);
+        }
     }
 
     /// Records when a prefix was used, for the order at the next start.

@@ -84,23 +84,25 @@ record PrefixHeader(byte[] owner, int[] ids, int exact, List<Block> pieces, List
 
     /// How long the header is whose first bytes these are.
     ///
-    /// @throws PrefixFileException if it is none, or longer than the file
-    static int length(byte[] first, long fileBytes) throws PrefixFileException {
+    /// @throws ForeignFileException if it is none, or longer than the file
+    static int length(byte[] first, long fileBytes) throws ForeignFileException {
         var from = buffer(first);
-        require(from.remaining() >= 16 && from.getLong() == MAGIC, "it is no file of a prefix");
-        require(from.getInt() == VERSION, "it has another version");
+        requireOwn(from.remaining() >= 16 && from.getLong() == MAGIC, "it is no file of a prefix");
+        requireOwn(from.getInt() == VERSION, "it has another version");
         var length = from.getInt();
-        require(length >= FIXED_BYTES + TAG_BYTES && length <= MOST_BYTES && length <= fileBytes, "it is too short");
+        requireOwn(length >= FIXED_BYTES + TAG_BYTES && length <= MOST_BYTES && length <= fileBytes, "it is too short");
         return length;
     }
 
     /// @param bytes the whole header
-    /// @throws PrefixFileException unless this folder's worker wrote it, for this layout
-    static PrefixHeader decode(byte[] bytes, long fileBytes, PrefixLayout layout, Mac mac) throws PrefixFileException {
+    /// @throws ForeignFileException unless a worker with the folder's salt wrote it for this layout
+    /// @throws PrefixFileException if the file is damaged
+    static PrefixHeader decode(byte[] bytes, long fileBytes, PrefixLayout layout, Mac mac)
+            throws ForeignFileException, PrefixFileException {
         var end = length(bytes, fileBytes) - TAG_BYTES;
-        require(bytes.length == end + TAG_BYTES, "it is too short");
+        requireOwn(bytes.length == end + TAG_BYTES, "it is too short");
         mac.update(bytes, 0, end);
-        require(
+        requireOwn(
                 MessageDigest.isEqual(mac.doFinal(), Arrays.copyOfRange(bytes, end, bytes.length)),
                 "its header is damaged, or was written with another salt");
         var from = buffer(bytes).slice(16, end - 16).order(ByteOrder.LITTLE_ENDIAN);
@@ -115,8 +117,8 @@ record PrefixHeader(byte[] owner, int[] ids, int exact, List<Block> pieces, List
     }
 
     private static PrefixHeader decode(ByteBuffer from, PrefixLayout layout, int headerBytes)
-            throws PrefixFileException {
-        require(Arrays.equals(tag(from), layout.identity()), "it is of another model or program");
+            throws ForeignFileException, PrefixFileException {
+        requireOwn(Arrays.equals(tag(from), layout.identity()), "it is of another model or program");
         var owner = tag(from);
         var exact = from.getInt();
         require(from.getInt() == layout.pieceTokens(), "its pieces have another length");
@@ -173,6 +175,12 @@ record PrefixHeader(byte[] owner, int[] ids, int exact, List<Block> pieces, List
         var tag = new byte[TAG_BYTES];
         from.get(tag);
         return tag;
+    }
+
+    private static void requireOwn(boolean holds, String problem) throws ForeignFileException {
+        if (!holds) {
+            throw new ForeignFileException(problem);
+        }
     }
 
     private static void require(boolean holds, String problem) throws PrefixFileException {

@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.zip.CRC32C;
@@ -16,19 +18,24 @@ import javax.crypto.Mac;
 public final class StoredPrefix {
     private final Path path;
     private final PrefixHeader header;
+    private final Instant used;
 
-    StoredPrefix(Path path, PrefixHeader header) {
+    StoredPrefix(Path path, PrefixHeader header, Instant used) {
         this.path = path;
         this.header = header;
+        this.used = used;
     }
 
     /// @param mac with the folder's salt
-    /// @throws PrefixFileException if the file cannot be used
+    /// @throws ForeignFileException unless a worker with the folder's salt wrote it for this layout
+    /// @throws PrefixFileException if the file is damaged
     static StoredPrefix open(Path path, PrefixLayout layout, Mac mac) throws IOException {
         try (var channel = channel(path)) {
             var size = channel.size();
             var length = PrefixHeader.length(bytes(channel, Math.min(size, 16)), size);
-            return new StoredPrefix(path, PrefixHeader.decode(bytes(channel, length), size, layout, mac));
+            var header = PrefixHeader.decode(bytes(channel, length), size, layout, mac);
+            return new StoredPrefix(
+                    path, header, Files.getLastModifiedTime(path).toInstant());
         }
     }
 
@@ -76,6 +83,11 @@ public final class StoredPrefix {
         return header.states().stream()
                 .map(kept -> new HeldState(kept.state(), new HeldBytes.InFile(this, kept.block())))
                 .toList();
+    }
+
+    /// When it was used last, as far as the file system knows.
+    public Instant used() {
+        return used;
     }
 
     public long bytes() {

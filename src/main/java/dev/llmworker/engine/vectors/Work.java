@@ -2,6 +2,7 @@ package dev.llmworker.engine.vectors;
 
 import dev.llmworker.generation.FinishReason;
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 
 /// What the engine thread does, step by step.
 ///
@@ -27,8 +28,8 @@ public interface Work {
 
     /// As [#endAll(FinishReason)], and writes what a later process can use.
     ///
-    /// @param most the longest time for writing
-    default void endAll(FinishReason reason, Duration most) {
+    /// @param isTimeUp ends the writing; asked again and again
+    default void endAll(FinishReason reason, BooleanSupplier isTimeUp) {
         endAll(reason);
     }
 }

@@ -23,12 +23,17 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -190,6 +195,21 @@ class PrefixFolderTest {
     }
 
     @Test
+    void aFolderThatCannotBeUsedIsRefusedByName() throws Exception {
+        var below = Files.createFile(temporary.resolve("plain")).resolve("folder");
+        assertRefused(below);
+        var withoutSalt = Files.createDirectories(temporary.resolve("strange"));
+        Files.createDirectory(withoutSalt.resolve("salt"));
+        assertRefused(withoutSalt);
+    }
+
+    private static void assertRefused(Path folder) {
+        var refused = assertThrows(IllegalArgumentException.class, () -> PrefixFolder.prepare(folder));
+        assertTrue(
+                String.valueOf(refused.getMessage()).startsWith("PREFIX_CACHE_DIR is " + folder), refused.toString());
+    }
+
+    @Test
     void aFileDoesNotTellWhosePrefixItIs() throws Exception {
         var owner = folder.owner(SHA_OF_KEY);
         assertEquals(owner, open("another model").owner(SHA_OF_KEY));
@@ -205,14 +225,32 @@ class PrefixFolderTest {
                 owner, PrefixFolder.open(other, "model".getBytes(), "KEY").owner(SHA_OF_KEY));
     }
 
+    /// Files that were signed with the salt before are left: nothing shows whose they are.
     @Test
-    void aSaltThatOthersCouldReadIsReplaced() throws Exception {
-        write(prefix(100));
-        Files.setPosixFilePermissions(path.resolve("salt"), PosixFilePermissions.fromString("rw-r--r--"));
+    void aSaltThatOtherUsersCouldReadIsReplaced() throws Exception {
+        var before = write(prefix(100));
+        var salt = path.resolve("salt");
+        Files.setPosixFilePermissions(salt, PosixFilePermissions.fromString("rw-r--r--"));
+        var owner = folder.owner("a");
         folder = open("model");
+        assertNotEquals(owner, folder.owner("a"));
         assertTrue(folder.read(layout()).isEmpty());
-        assertEquals(0, files());
-        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path.resolve("salt"))));
+        assertTrue(Files.exists(before.path()));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(salt)));
+    }
+
+    /// As Kubernetes does with `fsGroup`, each time that it mounts a volume.
+    @Test
+    void aSaltThatItsGroupCanReadIsKept() throws Exception {
+        var before = write(prefix(100));
+        var salt = path.resolve("salt");
+        Files.setPosixFilePermissions(salt, PosixFilePermissions.fromString("rw-rw----"));
+        Files.setPosixFilePermissions(before.path(), PosixFilePermissions.fromString("rw-rw----"));
+        folder = open("model");
+        assertEquals(
+                List.of(before.path()),
+                folder.read(layout()).stream().map(StoredPrefix::path).toList());
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(salt)));
     }
 
     @Test
@@ -222,27 +260,37 @@ class PrefixFolderTest {
         var foreign = Files.writeString(path.resolve("notes.txt"), "mine");
         var header = PrefixHeader.bytes(150, 3, 1);
         var damaged = List.of(
+                Arrays.copyOf(content, header),
+                Arrays.copyOf(content, content.length - 1),
+                Arrays.copyOf(content, content.length + 1));
+        var unsigned = List.of(
                 new byte[0],
                 new byte[10],
                 Arrays.copyOf(content, 20),
-                Arrays.copyOf(content, header),
-                Arrays.copyOf(content, content.length - 1),
-                Arrays.copyOf(content, content.length + 1),
                 flipped(content, 3),
                 flipped(content, 9),
                 flipped(content, 50),
                 flipped(content, header - 1),
                 "not a prefix at all, but long enough to look at".getBytes());
         for (var bytes : damaged) {
-            var file = write(prefix(70)).path();
-            Files.write(file, bytes);
-            var found = folder.read(layout());
-            assertEquals(
-                    List.of(whole.path()),
-                    found.stream().map(StoredPrefix::path).toList());
-            assertFalse(Files.exists(file), bytes.length + " bytes");
+            assertFalse(Files.exists(afterReading(bytes, whole)), bytes.length + " bytes");
+        }
+        for (var bytes : unsigned) {
+            var file = afterReading(bytes, whole);
+            assertTrue(Files.exists(file), bytes.length + " bytes");
+            Files.delete(file);
         }
         assertTrue(Files.exists(foreign));
+    }
+
+    /// A file of these bytes, which was not used.
+    private Path afterReading(byte[] bytes, StoredPrefix whole) throws IOException {
+        var file = write(prefix(70)).path();
+        Files.write(file, bytes);
+        assertEquals(
+                List.of(whole.path()),
+                folder.read(layout()).stream().map(StoredPrefix::path).toList());
+        return file;
     }
 
     private static byte[] flipped(byte[] content, int at) {
@@ -272,12 +320,30 @@ class PrefixFolderTest {
         var theirs = layout(other, 300);
         assertTrue(other.read(theirs).isEmpty());
         var next = prefix(100);
-        assertTrue(other.makeRoom(next, 3 * first.bytes(), List.of()));
+        assertNotNull(other.room(3 * first.bytes()).write(next, null, List.of(), theirs, () -> false));
         assertTrue(Files.exists(first.path()));
-        assertFalse(folder.makeRoom(next, first.bytes(), List.of(first)), "it is used");
-        assertTrue(other.makeRoom(next, first.bytes(), List.of()));
+        assertNull(folder.room(2 * first.bytes()).write(next, null, folder.read(layout()), layout(), () -> true));
+        assertNull(folder.room(first.bytes() - 1).write(next, null, List.of(), layout(), () -> false));
+        assertTrue(Files.exists(first.path()));
+        assertNotNull(other.room(2 * first.bytes()).write(next, null, other.read(theirs), theirs, () -> false));
         assertFalse(Files.exists(first.path()));
-        assertFalse(other.makeRoom(next, first.bytes() - 1, List.of()));
+    }
+
+    /// The old files are deleted only once the new one is complete.
+    @Test
+    void aFileThatIsNotWrittenTakesNoOthersRoom() throws Exception {
+        var old = write(prefix(150));
+        var room = folder.room(old.bytes());
+        var asked = new int[1];
+        assertNull(room.write(prefix(150), null, List.of(), layout(), () -> ++asked[0] > 2));
+        assertNull(room.write(prefix(150), old, List.of(), layout(), () -> true));
+        assertTrue(Files.exists(old.path()));
+        assertNull(room.write(prefix(150), null, List.of(old), layout(), () -> false), "it is used");
+        var replaced = room.write(prefix(150), old, List.of(), layout(), () -> false);
+        assertTrue(Files.exists(Objects.requireNonNull(replaced).path()));
+        assertFalse(Files.exists(old.path()));
+        assertNotNull(room.write(prefix(150), null, List.of(), layout(), () -> false));
+        assertEquals(1, files());
     }
 
     /// As if a file of another model had been renamed.
@@ -288,7 +354,7 @@ class PrefixFolderTest {
         var mark = HexFormat.of().formatHex(layout(other, 300).identity(), 0, 8);
         Files.move(theirs, path.resolve("prefix-" + mark + "-0123456789abcdef.kv"));
         assertTrue(other.read(layout(other, 300)).isEmpty());
-        assertEquals(0, files());
+        assertEquals(1, files());
     }
 
     @Test
@@ -297,7 +363,8 @@ class PrefixFolderTest {
         var again =
                 new PrefixFolder.Prefix(source.owner(), source.ids(), source.exact(), source.pieces(), source.states());
         Files.delete(source.path());
-        assertThrows(IOException.class, () -> folder.write(again, layout(), () -> false));
+        var vanished = assertThrows(PrefixSourceException.class, () -> folder.write(again, layout(), () -> false));
+        assertFalse(vanished.isDamaged());
         assertEquals(0, files());
         assertNull(folder.write(prefix(150), layout(), () -> true));
         var asked = new int[1];
@@ -319,20 +386,19 @@ class PrefixFolderTest {
     @Test
     void twoWorkersUseOneFolder() throws Exception {
         var prefixes = List.of(prefix(100), prefix(101), prefix(102), prefix(103));
-        var writers = new ArrayList<Thread>();
-        for (var prefix : prefixes) {
-            writers.add(Thread.ofVirtual().start(() -> {
-                try {
-                    var own = open("model");
-                    assertEquals(folder.owner("a"), own.owner("a"));
-                    assertNotNull(own.write(prefix, layout(), () -> false));
-                } catch (IOException e) {
-                    throw new AssertionError(e);
-                }
-            }));
-        }
-        for (var writer : writers) {
-            writer.join();
+        var owner = folder.owner("a");
+        var layout = layout();
+        try (var workers = Executors.newVirtualThreadPerTaskExecutor()) {
+            var writing = prefixes.stream()
+                    .map(prefix -> workers.submit(() -> {
+                        var own = open("model");
+                        assertEquals(owner, own.owner("a"));
+                        return assertNotNullOf(own.write(prefix, layout, () -> false));
+                    }))
+                    .toList();
+            for (var written : writing) {
+                written.get();
+            }
         }
         assertEquals(4, folder.read(layout()).size());
         // One deletes what the other one has found.
@@ -340,6 +406,50 @@ class PrefixFolderTest {
         open("model").delete(found.getFirst());
         assertEquals(3, folder.read(layout()).size());
         assertThrows(IOException.class, () -> bytes(found.getFirst().pieces().getFirst()));
+    }
+
+    private static StoredPrefix assertNotNullOf(@Nullable StoredPrefix written) {
+        assertNotNull(written);
+        return written;
+    }
+
+    @Test
+    void workersThatStartTogetherMakeOneSalt() throws Exception {
+        for (int round = 0; round < 20; round++) {
+            path = temporary.resolve("round" + round);
+            PrefixFolder.prepare(path);
+            try (var workers = Executors.newFixedThreadPool(4)) {
+                Callable<String> opens = () -> open("model").owner("a");
+                var opening = workers.invokeAll(Collections.nCopies(4, opens));
+                var owners = new HashSet<String>();
+                for (var opened : opening) {
+                    owners.add(opened.get());
+                }
+                assertEquals(1, owners.size());
+            }
+        }
+    }
+
+    /// Other workers write and delete meanwhile. What stays is found each time.
+    @Test
+    void filesThatVanishHideNoOthers() throws Exception {
+        var stays = write(prefix(100));
+        var comes = prefix(101);
+        var layout = layout();
+        try (var other = Executors.newSingleThreadExecutor()) {
+            var own = open("model");
+            var churn = other.submit(() -> {
+                for (int i = 0; i < 200; i++) {
+                    own.delete(assertNotNullOf(own.write(comes, layout, () -> false)));
+                }
+                return true;
+            });
+            do {
+                assertTrue(folder.read(layout).stream()
+                        .anyMatch(found -> found.path().equals(stays.path())));
+            } while (!churn.isDone());
+            churn.get();
+        }
     }
 
     @Test
@@ -379,7 +489,7 @@ class PrefixFolderTest {
                 for (var state : found.states()) {
                     bytes(state.bytes());
                 }
-            } catch (PrefixFileException _) {
+            } catch (PrefixFileException | ForeignFileException _) {
                 // As it should be.
             } catch (RuntimeException | IOException e) {
                 throw new AssertionError("round " + round + " of seed " + seed, e);
