@@ -58,11 +58,7 @@ class SpeculationTest {
 
     /// @param stop ends the text after 100 tokens
     private Sequence submit(
-            int[] prompt,
-            int tokens,
-            SamplingParameters sampling,
-            @Nullable TokenHistory history,
-            List<String> stop) {
+            int[] prompt, int tokens, SamplingParameters sampling, @Nullable TokenHistory history, List<String> stop) {
         var admission = new Admission(
                 ++submitted,
                 prompt,
@@ -195,7 +191,8 @@ class SpeculationTest {
             double[] rates = rates(true, LOOPING, ORDINARY);
             String cost = ", and drafts that take " + draftNanos + " ns more than a row";
             assertTrue(rates[1] > 0.65 * plain[1], rates[1] + " instead of " + plain[1] + " per second" + cost);
-            double sum = DoubleStream.of(rates).sum(), sumPlain = DoubleStream.of(plain).sum();
+            double sum = DoubleStream.of(rates).sum(),
+                    sumPlain = DoubleStream.of(plain).sum();
             assertTrue(sum > 0.98 * sumPlain, sum + " instead of " + sumPlain + " per second" + cost);
             if (draftNanos == -3_000_000) {
                 assertTrue(sum > 1.2 * sumPlain, sum + " instead of " + sumPlain + " per second" + cost);

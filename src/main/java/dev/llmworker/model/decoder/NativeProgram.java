@@ -31,7 +31,8 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
-    /// With the newest token of one sequence, a step has 16 rows. The kernels multiply rows in groups, and 16 fills them.
+    /// With the newest token of one sequence, a step has 16 rows. The kernels multiply rows in groups, and 16 fills
+    /// them.
     private static final int MOST_DRAFTS = 15;
     /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.
     private static final int PARTIAL_BYTES = 16;
