@@ -57,7 +57,8 @@ final class PrefillQueue {
         return sequences.size();
     }
 
-    /// Whether there is a short prompt, and all together are soon done. Prompts count as a whole, so that the end of a long
+    /// Whether there is a short prompt, and all together are soon done. Prompts count as a whole, so that the end of a
+    /// long
     /// one is not short.
     boolean isBurst() {
         int shortTokens = sequences.size() > 1 ? SHORT_AMONG_SEVERAL_TOKENS : SHORT_TOKENS;

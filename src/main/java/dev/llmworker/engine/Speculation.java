@@ -73,7 +73,8 @@ final class Speculation {
         return drafts;
     }
 
-    /// How many drafts of each sequence save most: the expected number of right ones, less what the step takes longer in
+    /// How many drafts of each sequence save most: the expected number of right ones, less what the step takes longer
+    /// in
     /// tokens that all sequences would get in this time. Each draft goes to the [#likeliest] sequence.
     ///
     /// @param rightShares how likely each sequence's next guess is right

@@ -50,7 +50,8 @@ class LocalModelTest {
             assertEquals(format, new LocalModel(Settings.of(values)).options().cache());
             if (format != Precision.Q8) {
                 values = Map.of("DTYPE", format.name());
-                assertEquals(format, new LocalModel(Settings.of(values)).options().weights());
+                assertEquals(
+                        format, new LocalModel(Settings.of(values)).options().weights());
             }
         }
         for (var kernels : Kernels.values()) {
