@@ -14,7 +14,7 @@ final class Drafts {
     private static final int MOST_MATCH = 16;
     /// How many tokens back it looks. This bounds the time of a search, which is some microseconds for 8,000 tokens.
     private static final int LOOK_BACK = 1 << 15;
-    /// A guess after a match of at least so many tokens belongs to a kind of its own.
+    /// The shortest match of each kind of guesses, in tokens.
     private static final int[] KINDS = {LEAST_MATCH, 5, 9};
 
     /// A wrong guess counts nearly twice: drafts that are left out cost less than those that fail.

@@ -11,17 +11,17 @@ import java.util.List;
 final class Speculation {
     /// With more sequences, the processor is busy enough without drafts.
     static final int MOST_SEQUENCES = 4;
-    /// Of steps with drafts one in so many goes without, to measure a plain step.
+    /// After this number of steps with drafts, one step has none: it measures a plain step.
     static final int STEPS_PER_PLAIN = 32;
     /// A step without drafts is measured so often before the first draft.
     private static final int LEAST_MEASURED = 4;
 
     private static final double WEIGHT_OF_NEWEST = 0.15;
-    /// A step that something else held up counts at most so many times as long as usual.
+    /// A step counts as at most this many times its usual length, because other programs may delay it.
     private static final double MOST_TIMES_LONGER = 2;
     /// What a draft adds, until it is measured, as a part of a plain step of one sequence.
     private static final double ASSUMED_SHARE = 0.4;
-    /// Drafts must save so many times what they take, because both are estimates.
+    /// Drafts must save this many times what they take, because both are estimates.
     private static final double MARGIN = 1.15;
     /// While other sequences run, drafts add at most this share of a plain step, as prompts do.
     private static final double MOST_ADDED = PrefillBudget.SHARE;
@@ -73,9 +73,8 @@ final class Speculation {
         return drafts;
     }
 
-    /// How many drafts of each sequence save most: the expected number of right ones, less what the step takes longer
-    /// in
-    /// tokens that all sequences would get in this time. Each draft goes to the [#likeliest] sequence.
+    /// How many drafts of each sequence save most. The gain is the expected number of right drafts, less the tokens
+    /// that all sequences would get in the time that the drafts add. Each draft goes to the [#likeliest] sequence.
     ///
     /// @param rightShares how likely each sequence's next guess is right
     /// @param most how many drafts each can have

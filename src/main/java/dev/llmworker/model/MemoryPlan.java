@@ -165,7 +165,7 @@ public record MemoryPlan(
                     : perToken * tokens + config.cacheBytesPerSlot(contextLength, cache);
         }
 
-        /// Whether the cache has room for so many slots.
+        /// Whether the cache has room for this number of slots.
         ///
         /// @param part as of [#leftForCache]
         private boolean fits(long left, int slots, long contextLength, double part) {

@@ -242,7 +242,7 @@ final class FakeDecoder implements Decoder {
         return tokens;
     }
 
-    /// The cache has so many pages, one of which belongs to no slot.
+    /// Divides the cache into pages. One of them belongs to no slot.
     void pageBy(int pageCount, int pageTokens) {
         pages = new FakePages(pageCount, pageTokens, slots);
     }

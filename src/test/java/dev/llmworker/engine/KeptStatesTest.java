@@ -26,7 +26,6 @@ import dev.llmworker.testing.Await;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,7 +51,7 @@ class KeptStatesTest {
     private static final int ANSWER = 12;
     private static final String TURN_END = ".";
     private static final SamplingParameters GREEDY = SamplingParameters.greedy();
-    private static final Letters LETTERS = new Letters();
+    private static final PrintableLetters LETTERS = new PrintableLetters();
 
     @TempDir
     private Path directory;
@@ -78,29 +77,6 @@ class KeptStatesTest {
             served.evictedPrefixesComeBack();
             served.cancelledRequestsLeaveSoundStates();
             served.choicesShareTheirPromptAndNothingElse();
-        }
-    }
-
-    /// Each printable letter is an id, from the blank on.
-    private static final class Letters extends LetterTokenizer {
-        @Override
-        public int[] encodeText(String text) {
-            return text.chars().map(letter -> letter - ' ').toArray();
-        }
-
-        @Override
-        public byte[] bytes(int id) {
-            return Character.toString(' ' + id).getBytes(StandardCharsets.UTF_8);
-        }
-
-        @Override
-        public boolean isEndOfSequence(int id) {
-            return id == TURN_END.charAt(0) - ' ';
-        }
-
-        @Override
-        public int vocabularySize() {
-            return 96;
         }
     }
 

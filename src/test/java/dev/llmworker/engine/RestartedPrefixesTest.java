@@ -40,35 +40,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(300)
 class RestartedPrefixesTest {
     private static final int CONTEXT = 1000;
-    private static final Letters LETTERS = new Letters();
+    private static final PrintableLetters LETTERS = new PrintableLetters();
 
     @TempDir
     private Path directory;
 
     private final Random random = new Random(29);
-
-    /// Each printable letter is an id, from the blank on. A point ends a turn.
-    private static final class Letters extends LetterTokenizer {
-        @Override
-        public int[] encodeText(String text) {
-            return text.chars().map(letter -> letter - ' ').toArray();
-        }
-
-        @Override
-        public byte[] bytes(int id) {
-            return Character.toString(' ' + id).getBytes(StandardCharsets.UTF_8);
-        }
-
-        @Override
-        public boolean isEndOfSequence(int id) {
-            return id == '.' - ' ';
-        }
-
-        @Override
-        public int vocabularySize() {
-            return 96;
-        }
-    }
 
     private record Answer(String text, int cached) {}
 

@@ -120,7 +120,7 @@ record WarmUp(TorchDecoder decoder) {
         return calls;
     }
 
-    /// Whether so many rows have room at a position.
+    /// Whether this number of rows has room at a position.
     private boolean reserved(int rows, int position) {
         for (var row = 0; row < rows; row++) {
             if (!decoder.room().reserve(row, position, position + 1)) {
