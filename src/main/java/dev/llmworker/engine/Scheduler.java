@@ -221,8 +221,7 @@ final class Scheduler {
     }
 
     /// Makes room for the next token of each running sequence, of the oldest first. If there is none, the newest
-    /// sequence that
-    /// has room loses it. So the oldest one always goes on, and each is the oldest one some time.
+    /// sequence that has room loses it. So the oldest one always goes on, and each is the oldest one some time.
     private void makeRoom() {
         var oldestFirst = IntStream.range(0, rows)
                 .mapToObj(this::runningAt)
@@ -303,8 +302,7 @@ final class Scheduler {
     }
 
     /// Whether the cache has no room for a sequence, or for an older one. The one that is blocked tries again when
-    /// there is more
-    /// room than before.
+    /// there is more room than before.
     private boolean mustWait(Sequence sequence) {
         var older = blocked;
         if (older == null || !prefilling.has(older) || sequence.taken() < older.taken()) {
@@ -424,7 +422,11 @@ final class Scheduler {
         try {
             tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
         } catch (OutOfMemoryException e) {
-            shed(e, ofStep(beside));
+            if (batch.hasDrafts()) {
+                endDrafts(e);
+            } else {
+                shed(e, ofStep(beside));
+            }
             return;
         }
         stepNanos = clock.getAsLong() - begun;
@@ -532,6 +534,13 @@ final class Scheduler {
                 e.getMessage());
         // What a call leaves that cannot be repeated is of no use.
         ended.forEach(sequence -> end(sequence, repeats));
+    }
+
+    /// Memory ran out in a step with draft tokens: they are worth no sequence. The next step tries again without any.
+    private void endDrafts(OutOfMemoryException e) {
+        decoder.recover();
+        speculation.end();
+        LOG.warn("memory ran out in a step with draft tokens, so there are none from now on: {}", e.getMessage());
     }
 
     /// The logits of a sequence are not finite: weights, activations or the device are at fault.

@@ -30,8 +30,9 @@ final class Speculation {
     /// Per step whose guesses were not worth it. What was measured while something else ran is thus measured again.
     private static final double FORGETTING = 0.998;
 
-    private final int mostDrafts;
     private final int contextLength;
+    /// 0 for no speculation.
+    private int mostDrafts;
     /// By the number of sequences.
     private final double[] plainNanos = new double[MOST_SEQUENCES + 1];
     private final int[] measured = new int[MOST_SEQUENCES + 1];
@@ -43,6 +44,11 @@ final class Speculation {
     Speculation(int mostDrafts, int contextLength) {
         this.mostDrafts = mostDrafts;
         this.contextLength = contextLength;
+    }
+
+    /// From now on there are no drafts.
+    void end() {
+        mostDrafts = 0;
     }
 
     /// The draft tokens of each sequence for the next step, which takes no tokens of prompts.

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -128,6 +129,19 @@ class SpeculationTest {
         double rate = tokens * 1e9 / (nowNanos - begun);
         scheduler.endAll(FinishReason.CANCELLED);
         return rate;
+    }
+
+    /// Sequences end if a step fails for lack of memory, but none for guesses.
+    @Test
+    void ifMemoryRunsOutInAStepWithDraftsThereAreNoMore() {
+        var drafts = new AtomicInteger();
+        decoder.fails = () -> {
+            boolean hasDrafts = decoder.draftTokens > drafts.getAndSet(decoder.draftTokens);
+            return hasDrafts && decoder.draftTokens > 20 && decoder.recoveries == 0;
+        };
+        nanos(true, 2, REPEATING);
+        assertEquals(1, decoder.recoveries);
+        assertTrue(decoder.draftTokens < 40, decoder.draftTokens + " drafts");
     }
 
     @Test
