@@ -51,6 +51,7 @@ class SchedulerSimulationTest {
     private int steps;
     private @Nullable Arrival oldestBefore;
     private int doneBefore;
+    private int prefilledBefore;
     private int progressAt;
     private final Set<Arrival> started = new HashSet<>();
     private final List<Arrival> arrivals = new ArrayList<>();
@@ -133,7 +134,9 @@ class SchedulerSimulationTest {
                 closeOne(random);
             }
             nowNanos += random.nextInt(20);
+            int prefilled = decoder.promptTokens;
             idleSteps = scheduler.step() ? 0 : idleSteps + 1;
+            checkBudget(decoder.promptTokens - prefilled, decoder.sizes, "seed " + seed);
             steps++;
             assertTrue(scheduler.running() <= decoder.description().slots(), "more sequences than slots, seed " + seed);
             if (inPages) {
@@ -157,7 +160,14 @@ class SchedulerSimulationTest {
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
     }
 
-    /// The oldest request that was taken always goes on: its prompt advances, or its answer does.
+    /// Calls of prompts begin while some of the budget is left, and one takes at most all of it. The fake decoder checks what
+    /// goes beside rows.
+    private static void checkBudget(int tokens, PromptSizes sizes, String where) {
+        int most = 2 * sizes.alone() - sizes.least();
+        assertTrue(tokens <= most, tokens + " tokens of prompts in a step, of at most " + most + ", " + where);
+    }
+
+    /// The oldest request that was taken always goes on: its prompt advances, or its answer does. It never loses its room.
     private void checkProgress(String where) {
         var oldest = arrivals.stream()
                 .filter(arrival -> !arrival.refused
@@ -167,6 +177,11 @@ class SchedulerSimulationTest {
         int done = oldest.map(arrival -> arrival.sequence.prefilled() + MAX_PROMPT * arrival.sequence.generated())
                 .orElse(-1);
         var same = oldest.orElse(null);
+        int prefilled = same == null ? 0 : same.sequence.prefilled();
+        assertTrue(
+                same != oldestBefore || prefilled >= prefilledBefore,
+                where + ": the oldest request had " + prefilledBefore + " tokens in the cache, and has " + prefilled);
+        prefilledBefore = prefilled;
         if (same != oldestBefore || done > doneBefore) {
             oldestBefore = same;
             doneBefore = done;
