@@ -57,7 +57,7 @@ refused_without_gpu() {
 
 check() {
   # Other programs may run here, and threads that wait for each other then take long.
-  export OMP_NUM_THREADS=1
+  export OMP_NUM_THREADS=1 THREADS=1
   results=$OUT/check.jsonl
   rm -f "$results"
   for part in logits decode graphs prefill profile transformers; do
