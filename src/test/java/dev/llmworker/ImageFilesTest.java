@@ -108,7 +108,8 @@ class ImageFilesTest {
     @Test
     void onlyTheImageForCpusCompilesLate() throws Exception {
         for (var name : List.of("worker-cpu", "worker-vllm", "worker-cuda")) {
-            assertEquals(name.equals("worker-cpu"), only(stage(name), "ENTRYPOINT").contains("cpu-engine.args"), name);
+            assertEquals(
+                    name.equals("worker-cpu"), only(stage(name), "ENTRYPOINT").contains("cpu-engine.args"), name);
         }
         for (var name : List.of("src/main/jvm/java.args", "docker/image.args")) {
             assertFalse(Files.readString(Path.of(name)).contains("Threshold"), name);
@@ -120,10 +121,12 @@ class ImageFilesTest {
         assertTrue(only(stage("worker-cuda"), "ENV").contains("PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"));
     }
 
-    /// Quantised weights are unpacked on a GPU, so such a preset would have their loss alone. Cards that do not work are named.
+    /// Quantised weights are unpacked on a GPU, so such a preset would have their loss alone. Cards that do not work
+    /// are named.
     @Test
     void theHubOffersWhatTheImageForGpusRunsWell() throws Exception {
-        var preset = json(".runpod/hub.json").at("/config/presets/0/defaults/MODEL").asText();
+        var preset =
+                json(".runpod/hub.json").at("/config/presets/0/defaults/MODEL").asText();
         assertFalse(preset.isEmpty() || preset.toLowerCase(Locale.ROOT).contains("gguf"), preset);
         assertTrue(json(".runpod/hub.json").path("description").asText().contains("not on Blackwell"));
         assertTrue(Files.readString(Path.of("README.md")).contains("does not run on Blackwell cards"));

@@ -254,7 +254,8 @@ final class DenseProgram implements DecoderProgram {
     }
 
     /// What attention takes of pages. In a step: copies of a row's queries for each of its pages, and in plain
-    /// operators copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each other.
+    /// operators copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each
+    /// other.
     static long pieceBytes(ModelConfig config, int slots, Precision cache, long contextLength) {
         var pages = Math.ceilDiv(contextLength, PAGE_TOKENS);
         var pieces = Math.max(Math.min(MOST_PIECES, slots * pages), pages);

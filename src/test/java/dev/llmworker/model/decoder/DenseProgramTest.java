@@ -143,7 +143,8 @@ class DenseProgramTest {
         assertEquals(turns, scratchOfPrompt(llama, 100_001, true) - scratchOfPrompt(llama, 100_000, true));
         var mask = 2 * 2048 * (Precision.BF16.bytes() + 1L);
         assertEquals(
-                1_000 * (mask + turns), scratchOfPrompt(llama, 101_000, false) - scratchOfPrompt(llama, 100_000, false));
+                1_000 * (mask + turns),
+                scratchOfPrompt(llama, 101_000, false) - scratchOfPrompt(llama, 100_000, false));
     }
 
     /// A bound of the scores is not the kernel's.
