@@ -36,7 +36,8 @@ class PackedWorkerTest {
     @BeforeEach
     void makeCheckout() throws IOException {
         ScriptRun.copy(root, List.of("src/test/find-jdk.sh", "src/test/gpu/packing.sh", "pom.xml"));
-        for (var name : List.of("src/main/jvm/java.args", "docker/image.args", "src/main/Some.java", "target/worker.jar")) {
+        for (var name :
+                List.of("src/main/jvm/java.args", "docker/image.args", "src/main/Some.java", "target/worker.jar")) {
             Files.createDirectories(root.resolve(name).getParent());
             Files.writeString(root.resolve(name), name);
         }
@@ -55,10 +56,14 @@ class PackedWorkerTest {
     /// `JAVA_HOME` is the old one, as on a machine whose default is old.
     private ScriptRun run(String bash) throws Exception {
         var environment = Map.of(
-                "PATH", root.resolve("bin") + ":" + System.getenv("PATH"),
-                "HOME", root.toString(),
-                "JAVA_HOME", root.resolve("jdks/17").toString(),
-                "JDK_FOLDERS", root + "/jdks/*");
+                "PATH",
+                root.resolve("bin") + ":" + System.getenv("PATH"),
+                "HOME",
+                root.toString(),
+                "JAVA_HOME",
+                root.resolve("jdks/17").toString(),
+                "JDK_FOLDERS",
+                root + "/jdks/*");
         var run = ScriptRun.start(root, environment, "bash", "-c", ". src/test/gpu/packing.sh; " + bash);
         run.status();
         return run;
@@ -79,7 +84,9 @@ class PackedWorkerTest {
     @Test
     void anOldJdkIsPassedOver() throws Exception {
         jdk("25", "25.0.1");
-        assertEquals("25.0.1 " + root + "/jdks/25\n", run("find_jdk; echo $java_version $java_home").said());
+        assertEquals(
+                "25.0.1 " + root + "/jdks/25\n",
+                run("find_jdk; echo $java_version $java_home").said());
     }
 
     @Concurrent
@@ -107,8 +114,7 @@ class PackedWorkerTest {
         jdk("25", "25.0.1");
         pack();
         var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
-        Files.setLastModifiedTime(
-                root.resolve("src/main/Some.java"), FileTime.from(built.plusSeconds(1)));
+        Files.setLastModifiedTime(root.resolve("src/main/Some.java"), FileTime.from(built.plusSeconds(1)));
         assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
     }
 }

@@ -77,8 +77,7 @@ class PageRoomTest {
                     .forEach(begun::add);
         }
         for (var request : requests) {
-            var expected =
-                    FakeDecoder.expected(request.prompt(), SamplingParameters.greedy(), request.tokens(), true);
+            var expected = FakeDecoder.expected(request.prompt(), SamplingParameters.greedy(), request.tokens(), true);
             assertEquals(LetterTokenizer.letters(expected, request.tokens()), request.text());
         }
         return begun;

@@ -160,14 +160,16 @@ class SchedulerSimulationTest {
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
     }
 
-    /// Calls of prompts begin while some of the budget is left, and one takes at most all of it. The fake decoder checks what
+    /// Calls of prompts begin while some of the budget is left, and one takes at most all of it. The fake decoder
+    /// checks what
     /// goes beside rows.
     private static void checkBudget(int tokens, PromptSizes sizes, String where) {
         int most = 2 * sizes.alone() - sizes.least();
         assertTrue(tokens <= most, tokens + " tokens of prompts in a step, of at most " + most + ", " + where);
     }
 
-    /// The oldest request that was taken always goes on: its prompt advances, or its answer does. It never loses its room.
+    /// The oldest request that was taken always goes on: its prompt advances, or its answer does. It never loses its
+    /// room.
     private void checkProgress(String where) {
         var oldest = arrivals.stream()
                 .filter(arrival -> !arrival.refused

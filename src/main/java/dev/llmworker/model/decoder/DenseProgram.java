@@ -123,7 +123,8 @@ final class DenseProgram implements DecoderProgram {
         }
     }
 
-    /// The kernel for attention is PyTorch's own, and internal to it. So it is tried before anything is planned with it.
+    /// The kernel for attention is PyTorch's own, and internal to it. So it is tried before anything is planned with
+    /// it.
     @Override
     public void allocate() {
         DecoderProgram.super.allocate();
