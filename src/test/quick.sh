@@ -6,25 +6,13 @@
 #     TEST is CLASS or CLASS#METHOD; * stands for any characters. With -n, it runs what was compiled last.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-readonly NEEDED_JAVA=25
+# shellcheck source=src/test/find-jdk.sh
+. src/test/find-jdk.sh
 readonly OUT=target/quick
 
 fail() {
     printf '%s\n' "quick.sh: $1" >&2
     exit 2
-}
-
-# Sets java_home to the first JDK that is new enough, in the places where ./worker looks.
-find_java() {
-    local on_path version
-    on_path=$(readlink -f "$(command -v javac || true)" || true)
-    for java_home in "${JAVA_HOME:-}" "${on_path%/bin/javac}" /usr/lib/jvm/* "${HOME:-}"/.sdkman/candidates/java/* \
-        "${HOME:-}"/.jdks/*; do
-        [[ -x $java_home/bin/javac && -r $java_home/release ]] || continue
-        version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$java_home/release")
-        ((${version:-0} < NEEDED_JAVA)) || return 0
-    done
-    fail "needs a JDK $NEEDED_JAVA or newer; set JAVA_HOME to its folder"
 }
 
 # Compiles into the folder in $1, with javac's arguments after it.
@@ -53,7 +41,7 @@ if [[ ${1:-} == -n ]]; then
 fi
 (($# > 0)) || fail "usage: src/test/quick.sh [-n] TEST…"
 [[ -d target/classes ]] || fail "run this once, for what Maven generates: mvn test-compile"
-find_java
+find_jdk
 
 if [[ ! -f $OUT/class-path || pom.xml -nt $OUT/class-path ]]; then
     mkdir -p $OUT

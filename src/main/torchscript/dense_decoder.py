@@ -683,8 +683,9 @@ class DenseDecoder(Types, DecoderProgram):
         for p in self.pieces:
             own = positions.narrow(0, p.first, p.rows)
             sights: List[Sight] = []
+            by_row = self.device.type == "cpu"
             for window, _group, ring, _both, queries, flash in self.sight_kinds:
-                sights.append(sight_of(p, own, int(window), int(queries), flash > 0.0, ring == 0.0))
+                sights.append(sight_of(p, own, int(window), int(queries), flash > 0.0, ring == 0.0, by_row))
             found.append(Reads(p, to_rows(p, self.slot_numbers, self.cache_dtype), sights))
         return found
 

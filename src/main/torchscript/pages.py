@@ -5,7 +5,7 @@ runs for all pieces at once, and gives the logarithm of the sum of each piece's 
 results of a row's pieces are put together exactly. So keys are split by page, and no row is padded to the longest.
 
 On a GPU that has it, the flash kernel runs the pieces: of each the number of keys and where they begin in the pool is its own.
-Elsewhere plain operators do the same arithmetic.
+On other GPUs plain operators do the same arithmetic. On a CPU each row runs alone, without pieces: a call costs little there.
 
 Shapes: n rows with m pieces; A query heads and G key-value heads of D values; P pages of the row that has most.
 """
@@ -36,13 +36,14 @@ class Pieces(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """What a kind of layers sees of pieces at some positions."""
+    """What a kind of layers sees of pieces at some positions; on a CPU what it sees of rows."""
 
     flash: bool
+    rows: List[List[int]]  # on a CPU, as `row_sights` gives them; else none
     queries: Tensor  # [m + 1] int32, where the queries of a piece begin
     offsets: Tensor  # [m + 1] int32, where its keys begin
     used: Tensor  # [m] int32, how many they are
-    pages: Tensor  # [m]
+    pages: Tensor  # [m]; on a CPU also behind the pieces
     lows: Tensor  # [m], the first key within the page
     ends: Tensor  # [m], that behind the last
     empty: Tensor  # [m] booleans; of no length if no piece is empty
@@ -84,11 +85,17 @@ def to_rows(p: Pieces, numbers: Tensor, dtype: torch.dtype) -> Tensor:
     return (p.row_of.unsqueeze(0) == numbers[: p.rows].unsqueeze(1)).to(dtype)
 
 
-def sight_of(p: Pieces, positions: Tensor, window: int, queries: int, flash: bool, paged: bool) -> Sight:
-    """queries: of each piece and key head; paged: whether such layers keep pages at all"""
+def sight_of(
+    p: Pieces, positions: Tensor, window: int, queries: int, flash: bool, paged: bool, by_row: bool
+) -> Sight:
+    """queries: of each piece and key head; paged: whether such layers keep pages at all; by_row: on a CPU"""
     none = positions[:0]
+    no_rows: List[List[int]] = []
     if not paged:
-        return Sight(False, none, none, none, none, none, none, none)
+        return Sight(False, no_rows, none, none, none, none, none, none, none)
+    if by_row and not flash:
+        pages = p.bases.div(kv_cache.PAGE, rounding_mode="floor")
+        return Sight(False, row_sights(p, positions, window), none, none, none, pages, none, none, none)
     at = positions if p.pages == 1 else positions.index_select(0, p.row_of)
     behind = at - p.before
     ends = behind.clamp(0, kv_cache.PAGE)
@@ -100,10 +107,38 @@ def sight_of(p: Pieces, positions: Tensor, window: int, queries: int, flash: boo
     empty = used <= 0 if p.partly or window > 0 or not p.even else none
     if not flash:
         pages = p.bases.narrow(0, 0, used.size(0)).div(kv_cache.PAGE, rounding_mode="floor")
-        return Sight(False, none, none, none, pages, lows, ends, empty)
+        return Sight(False, no_rows, none, none, none, pages, lows, ends, empty)
     m = used.size(0)
     begins = torch.arange(0, (m + 1) * queries, queries, dtype=torch.int32, device=positions.device)
-    return Sight(True, begins, offsets.int(), used.int(), none, none, none, empty)
+    return Sight(True, no_rows, begins, offsets.int(), used.int(), none, none, none, empty)
+
+
+def row_sights(p: Pieces, positions: Tensor, window: int) -> List[List[int]]:
+    """What rows see at their positions, on the host: of each the piece with its first key, how many pieces there are from
+    there on, the key within the first, the number of keys, and where in the pool they begin. That is -1 if the pages do not
+    follow each other."""
+    bases: List[int] = p.bases.tolist()
+    row_of: List[int] = p.row_of.tolist()
+    ends: List[int] = positions.tolist()
+    # A piece of no row may be the last one.
+    pieces = len(row_of) - (0 if p.even else 1)
+    found: List[List[int]] = []
+    piece = 0
+    for row in range(p.rows):
+        first = piece
+        while piece < pieces and row_of[piece] == row:
+            piece += 1
+        # An idle row has a position behind its page.
+        end = min(ends[row] + 1, (piece - first) * kv_cache.PAGE)
+        low = max(0, end - window) if window > 0 else 0
+        first += low // kv_cache.PAGE
+        low, count = low % kv_cache.PAGE, end - low
+        seen = (low + count + kv_cache.PAGE - 1) // kv_cache.PAGE
+        follow = True
+        for other in range(first + 1, first + seen):
+            follow = follow and bases[other] == bases[other - 1] + kv_cache.PAGE
+        found.append([first, seen, low, count, bases[first] + low if follow else -1])
+    return found
 
 
 def attend_to_pieces(
@@ -125,6 +160,10 @@ def attend_to_pieces(
     in_order: a row's result must be the same whatever other rows there are
     """
     groups, dim = d.kv_heads, d.head_dim
+    if len(sight.rows) > 0:
+        q = qk.narrow(1, 0, d.heads).reshape(p.rows, -1, groups, dim)
+        out, lse = row_by_row(q, keys, values, sight, d.scale, d.cap)
+        return with_sinks(out, lse, sinks).reshape(p.rows, -1)
     own = qk if p.pages == 1 else qk.index_select(0, p.row_of)
     m = own.size(0)
     if sight.flash:
@@ -142,9 +181,15 @@ def attend_to_pieces(
         if sinks is not None:
             lse = padded.logsumexp(2)
     if sinks is not None:
-        left = lse.narrow(2, 0, d.heads // groups).sub(sinks.view(groups, 1, -1)).sigmoid()
-        out = out.narrow(1, 0, d.heads // groups) * left.permute(1, 2, 0).unsqueeze(3)
-    return out.reshape(p.rows, -1).narrow(1, 0, d.heads * dim)
+        out, lse = out.narrow(1, 0, d.heads // groups), lse.narrow(2, 0, d.heads // groups)
+    return with_sinks(out, lse, sinks).reshape(p.rows, -1).narrow(1, 0, d.heads * dim)
+
+
+def with_sinks(out: Tensor, lse: Tensor, sinks: Optional[Tensor]) -> Tensor:
+    """What is left of results [rows, A / G, G, D] if sinks [G, A / G, 1] take their share. lse: [G, rows, A / G]"""
+    if sinks is None:
+        return out
+    return out * lse.sub(sinks.view(sinks.size(0), 1, -1)).sigmoid().permute(1, 2, 0).unsqueeze(3)
 
 
 def added(out: Tensor, lse: Tensor, p: Pieces, rows_of: Tensor) -> Tensor:
@@ -175,8 +220,6 @@ def plain_pieces(
     q: Tensor, keys: Tensor, values: Tensor, sight: Sight, scale: float, cap: float
 ) -> Tuple[Tensor, Tensor]:
     """q [m, A / G, G, D] to the pages of pieces: results of that shape, and the logarithms [G, m, A / G] float32."""
-    if not q.is_cuda:
-        return piece_by_piece(q, keys, values, sight, scale, cap)
     m, places = q.size(0), torch.arange(kv_cache.PAGE, device=q.device)
     out = torch.empty([m, q.size(1), q.size(2), q.size(3)], dtype=q.dtype, device=q.device)
     lse = torch.empty([q.size(2), m, q.size(1)], device=q.device)
@@ -197,28 +240,34 @@ def plain_pieces(
     return out, lse
 
 
-def piece_by_piece(
+def row_by_row(
     q: Tensor, keys: Tensor, values: Tensor, sight: Sight, scale: float, cap: float
 ) -> Tuple[Tensor, Tensor]:
-    """As `plain_pieces`, on a CPU: there it copies no keys and reads none that are not seen."""
-    m = q.size(0)
-    out = torch.zeros([m, q.size(2), q.size(1), q.size(3)], dtype=q.dtype)
-    lse = torch.full([q.size(2), m, q.size(1)], -30000.0)
-    pages: List[int] = sight.pages.tolist()
-    ends: List[int] = sight.ends.tolist()
-    lows: List[int] = sight.lows.tolist()
-    for piece in range(m):
-        low = lows[piece] if len(lows) > 0 else 0
-        used = ends[piece] - low
-        if used > 0:
-            k = keys.select(0, pages[piece]).narrow(0, low, used).transpose(0, 1)
-            v = values.select(0, pages[piece]).narrow(0, low, used).transpose(0, 1)
-            scores = torch.bmm(q.select(0, piece).transpose(0, 1), k.transpose(1, 2)).float().mul_(scale)
-            if cap > 0.0:
-                scores = scores.div_(cap).tanh_().mul_(cap)
-            lse.select(1, piece).copy_(scores.logsumexp(2))
-            out.select(0, piece).copy_(torch.bmm(scores.softmax(2).to(q.dtype), v))
-    return out.transpose(1, 2).contiguous(), lse
+    """q [rows, A / G, G, D] to all that each row sees: results of that shape, and the logarithms [G, rows, A / G] float32.
+    Keys are copied only if the row's pages do not follow each other."""
+    flat_keys, flat_values = keys.flatten(0, 1), values.flatten(0, 1)
+    out = torch.empty([q.size(0), q.size(2), q.size(1), q.size(3)], dtype=q.dtype)
+    lse = torch.empty([q.size(0), q.size(2), q.size(1)])
+    for row in range(q.size(0)):
+        first, pieces, low, count, begin = sight.rows[row]
+        if begin >= 0:
+            k, v = flat_keys.narrow(0, begin, count), flat_values.narrow(0, begin, count)
+        else:
+            pages = sight.pages.narrow(0, first, pieces)
+            k = keys.index_select(0, pages).flatten(0, 1).narrow(0, low, count)
+            v = values.index_select(0, pages).flatten(0, 1).narrow(0, low, count)
+        own, k, v = q.select(0, row).transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1)
+        if cap > 0.0:
+            scores = torch.bmm(own, k.transpose(1, 2)).float().mul_(scale / cap).tanh_().mul_(cap)
+            lse.select(0, row).copy_(scores.logsumexp(2))
+            out.select(0, row).copy_(torch.bmm(scores.softmax(2).to(q.dtype), v))
+        else:
+            found, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+                own.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), 0.0, False, attn_mask=None, scale=scale
+            )
+            lse.select(0, row).copy_(sums[0])
+            out.select(0, row).copy_(found[0])
+    return out.transpose(1, 2), lse.transpose(0, 1)
 
 
 # PyTorch's flash kernel. It is an internal operator, so `flash_agrees` compares it with plain ones before it is used.
@@ -297,7 +346,7 @@ def flash_agrees(dtype: torch.dtype, device: torch.device) -> bool:
     rows_of, at = to_rows(p, torch.arange(4, device=device), dtype), positions.to(device)
     agrees = True
     for window in [0, 300]:
-        plain, flash = sight_of(p, at, window, 3, False, True), sight_of(p, at, window, 4, True, True)
+        plain, flash = sight_of(p, at, window, 3, False, True, False), sight_of(p, at, window, 4, True, True, False)
         expected = attend_to_pieces(qk, keys, values, p, plain, rows_of, d, None, False)
         agrees = agrees and close(expected, attend_to_pieces(qk, keys, values, p, flash, rows_of, d, None, False))
         k, v, n = keys.view(-1, groups, dim)[:700], values.view(-1, groups, dim)[:700], 130

@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
 # Packs what `worker.sh` needs on a machine that has a GPU and PyTorch, but neither Java nor Maven nor a network: a runtime made by
 # jlink, the worker, DJL's bindings, a model. usage: pack.sh [MODEL.gguf]; writes target/gpu/worker
+# Needs a JDK 25 or newer, which it looks for as ./worker does.
 #
 # DJL_SOURCE, a checkout of DJL at the version of the build: its binding goes in as source too, for a PyTorch other than the one that
 # it is published for.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 model=${1:-}
-jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+# shellcheck source=src/test/gpu/packing.sh
+. src/test/gpu/packing.sh
+find_jdk
+jdk=$java_home
 to=target/gpu/worker
-[[ -f target/worker.jar ]] || mvn -q -B -ntp -DskipTests package
+build_worker
 rm -rf "$to"
 mkdir -p "$to/native" "$to/jni"
 # The modules of the image.
 modules=$(sed -n 's/.*--add-modules \([^ ]*\).*/\1/p' Dockerfile)
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages --output "$to/jre"
+# A runtime that does not start is found here, not on the other machine.
+"$to/jre/bin/java" -version
+contents_for src/test/gpu/pack.sh >"$to/packed.new"
 cp target/worker.jar src/main/jvm/java.args docker/image.args "$to/"
 cp -r target/lib "$to/lib"
 cp -r routes "$to/routes"
@@ -37,4 +44,6 @@ if [[ -n ${DJL_SOURCE:-} ]]; then
   "$jdk/bin/javac" -proc:none -cp "lib/*" -d "$(mktemp -d)" -h jni/source "$engine"/pytorch-engine/src/main/java/ai/djl/pytorch/jni/PyTorchLibrary.java
 fi
 [[ -z $model ]] || cp "$(cd - >/dev/null && readlink -f "$model")" model.gguf
+# Only what was packed to the end is taken for packed.
+mv packed.new packed
 du -sh .

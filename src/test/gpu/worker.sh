@@ -4,7 +4,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 packed=$here/../../../target/gpu/worker
-cd "$packed" || { echo "worker.sh: run pack.sh first, where there are Java and Maven" >&2; exit 1; }
+[[ -f $packed/packed ]] || { echo "worker.sh: run pack.sh first, where there are a JDK and Maven" >&2; exit 1; }
+cd "$packed"
 packed=$PWD
 python=${PYTHON:-python3}
 out=${OUT:-$packed/..}

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Packs what worker.sh needs into target/trial/worker.tar.xz, small enough to be carried (64 MiB with the working tree): a
 # runtime of few modules, jars without other systems' natives, and DJL's binding. The model is made there (make_model.py).
+# Needs a JDK 25 or newer, which it looks for as ./worker does.
 # Without DJL_SOURCE the binding is DJL's own, for PyTorch 2.7.1. With it, it is built here for the PyTorch of the trial machine:
 #   DJL_SOURCE    a checkout of DJL at the pom's djl.version
 #   TORCH_FOLDER  the folder torch/ of the unpacked wheel that the trial machine has, or of one for CPUs of the same version
 #   TORCH_VERSION its version: 2.11.0
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
-jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+# shellcheck source=src/test/gpu/packing.sh
+. src/test/gpu/packing.sh
+find_jdk
+jdk=$java_home
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p target/trial
+rm -f target/trial/packed target/trial/worker.tar.xz
 to=$work/worker
 mkdir -p "$to/native" "$to/jni"
 
@@ -30,7 +35,7 @@ build_binding() {
     '-Wl,-rpath,$ORIGIN'
 }
 
-[[ -f target/worker.jar ]] || mvn -q -B -ntp -DskipTests package
+build_worker
 modules=java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.prefs,java.rmi,java.scripting,java.security.jgss,java.sql,java.transaction.xa,java.xml,jdk.crypto.ec,jdk.jfr,jdk.management,jdk.naming.dns,jdk.net,jdk.unsupported,jdk.zipfs
 "$jdk/bin/jlink" --add-modules "$modules" --strip-debug --no-header-files --no-man-pages --output "$to/jre"
 cp target/worker.jar src/main/jvm/java.args docker/image.args "$to/"
@@ -59,6 +64,8 @@ fi
 strip "$to/jni/$djl-libdjl_torch.so" "$to/native/libtokenizers.so"
 # worker.sh then takes the binding as it is.
 echo "$version" >"$to/jni/version"
+contents_for src/test/gpu/trial/pack.sh >"$to/packed"
 tar -C "$work" -cJf target/trial/worker.tar.xz worker
 "$jdk/bin/javac" -d target/trial src/test/gpu/trial/GpuProbe.java
+cp "$to/packed" target/trial/
 du -sh target/trial

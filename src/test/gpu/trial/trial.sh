@@ -73,7 +73,7 @@ case ${STEP:-check} in
     kind=cpu
     # Other programs may run here, and threads that wait for each other then take long.
     patience=5
-    export OMP_NUM_THREADS=1
+    export OMP_NUM_THREADS=1 THREADS=1
     bench_arguments=(--device cpu --dtype fp32 --streams 8)
     program_parts tiny tiny
     if [[ -f $packed/worker.tar.xz ]]; then

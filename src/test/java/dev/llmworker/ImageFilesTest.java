@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
@@ -101,6 +102,34 @@ class ImageFilesTest {
                 assertTrue(stage.contains("COPY " + part), name + " has no " + part);
             }
         }
+    }
+
+    /// The thresholds delay the compiler of a GPU's host, and are for a start on two cores.
+    @Test
+    void onlyTheImageForCpusCompilesLate() throws Exception {
+        for (var name : List.of("worker-cpu", "worker-vllm", "worker-cuda")) {
+            assertEquals(
+                    name.equals("worker-cpu"), only(stage(name), "ENTRYPOINT").contains("cpu-engine.args"), name);
+        }
+        for (var name : List.of("src/main/jvm/java.args", "docker/image.args")) {
+            assertFalse(Files.readString(Path.of(name)).contains("Threshold"), name);
+        }
+    }
+
+    @Test
+    void theImageForGpusLeavesNoHolesBesideItsCache() throws Exception {
+        assertTrue(only(stage("worker-cuda"), "ENV").contains("PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"));
+    }
+
+    /// Quantised weights are unpacked on a GPU, so such a preset would have their loss alone. Cards that do not work
+    /// are named.
+    @Test
+    void theHubOffersWhatTheImageForGpusRunsWell() throws Exception {
+        var preset =
+                json(".runpod/hub.json").at("/config/presets/0/defaults/MODEL").asText();
+        assertFalse(preset.isEmpty() || preset.toLowerCase(Locale.ROOT).contains("gguf"), preset);
+        assertTrue(json(".runpod/hub.json").path("description").asText().contains("not on Blackwell"));
+        assertTrue(Files.readString(Path.of("README.md")).contains("does not run on Blackwell cards"));
     }
 
     /// The worker of this image starts its own vLLM, whatever model it is given.

@@ -14,7 +14,6 @@ import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.stats.PrefixFigures;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
@@ -33,7 +32,6 @@ import org.junit.jupiter.api.RepetitionInfo;
 
 /// Thousands of random arrivals, cancels and time-outs through the real scheduler over a fake decoder and an injected
 /// clock. Many prompts begin alike or go on from what was answered before, so that caches are reused all the time.
-@Concurrent
 class SchedulerSimulationTest {
     private static final int CONTEXT = 400;
     private static final int REQUESTS = 400;
@@ -53,6 +51,7 @@ class SchedulerSimulationTest {
     private int steps;
     private @Nullable Arrival oldestBefore;
     private int doneBefore;
+    private int prefilledBefore;
     private int progressAt;
     private final Set<Arrival> started = new HashSet<>();
     private final List<Arrival> arrivals = new ArrayList<>();
@@ -135,7 +134,9 @@ class SchedulerSimulationTest {
                 closeOne(random);
             }
             nowNanos += random.nextInt(20);
+            int prefilled = decoder.promptTokens;
             idleSteps = scheduler.step() ? 0 : idleSteps + 1;
+            checkBudget(decoder.promptTokens - prefilled, decoder.sizes, "seed " + seed);
             steps++;
             assertTrue(scheduler.running() <= decoder.description().slots(), "more sequences than slots, seed " + seed);
             if (inPages) {
@@ -159,7 +160,16 @@ class SchedulerSimulationTest {
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
     }
 
-    /// The oldest request that was taken always goes on: its prompt advances, or its answer does.
+    /// Calls of prompts begin while some of the budget is left, and one takes at most all of it. The fake decoder
+    /// checks what
+    /// goes beside rows.
+    private static void checkBudget(int tokens, PromptSizes sizes, String where) {
+        int most = 2 * sizes.alone() - sizes.least();
+        assertTrue(tokens <= most, tokens + " tokens of prompts in a step, of at most " + most + ", " + where);
+    }
+
+    /// The oldest request that was taken always goes on: its prompt advances, or its answer does. It never loses its
+    /// room.
     private void checkProgress(String where) {
         var oldest = arrivals.stream()
                 .filter(arrival -> !arrival.refused
@@ -169,6 +179,11 @@ class SchedulerSimulationTest {
         int done = oldest.map(arrival -> arrival.sequence.prefilled() + MAX_PROMPT * arrival.sequence.generated())
                 .orElse(-1);
         var same = oldest.orElse(null);
+        int prefilled = same == null ? 0 : same.sequence.prefilled();
+        assertTrue(
+                same != oldestBefore || prefilled >= prefilledBefore,
+                where + ": the oldest request had " + prefilledBefore + " tokens in the cache, and has " + prefilled);
+        prefilledBefore = prefilled;
         if (same != oldestBefore || done > doneBefore) {
             oldestBefore = same;
             doneBefore = done;

@@ -35,6 +35,10 @@ final class DenseProgram implements DecoderProgram {
     private static final int MOST_PIECES = 8192;
 
     private static final int PLAIN_PIECES = 32;
+    /// The flash kernel takes heads of a multiple of 8 values, up to 256.
+    private static final int FLASH_DIM_STEP = 8;
+
+    private static final int FLASH_MOST_DIM = 256;
     /// Of each value of a piece, in the worst case: queries and result in the cache's type, and a sum in float32.
     private static final int PIECE_COPIES = 3;
     /// Of each score that no kernel for attention computes: as it is, in float32, with sinks, its weight, and
@@ -55,6 +59,8 @@ final class DenseProgram implements DecoderProgram {
 
     private final ExportedProgram exported;
     private @Nullable PagePool pool;
+    /// Whether attention can run in the flash kernel; known from [#allocate] on.
+    private boolean hasFlash;
 
     DenseProgram(ExportedProgram exported) {
         this.exported = exported;
@@ -117,17 +123,19 @@ final class DenseProgram implements DecoderProgram {
         }
     }
 
-    /// The kernel for attention is PyTorch's own, and internal to it. So it is tried first.
+    /// The kernel for attention is PyTorch's own, and internal to it. So it is tried before anything is planned with
+    /// it.
     @Override
-    public void build() {
+    public void allocate() {
+        DecoderProgram.super.allocate();
         try {
-            if (exported.test("try_flash")) {
-                LOG.info("attention runs in the flash kernel, which gives here what plain operators give");
-            }
+            hasFlash = exported.test("try_flash");
         } catch (EngineException e) {
             LOG.debug("attention runs in plain operators, because there is no flash kernel here", e);
         }
-        exported.run("build");
+        if (hasFlash) {
+            LOG.info("attention runs in the flash kernel, which gives here what plain operators give");
+        }
     }
 
     @Override
@@ -158,19 +166,32 @@ final class DenseProgram implements DecoderProgram {
         exported.run("clear_slot", slot, length);
     }
 
-    /// In long contexts pieces are shorter, so that their masks stay small.
     @Override
     public PromptSizes prompts(ModelConfig config, Device device, int contextLength) {
-        if (!device.isGpu()) {
-            return PromptSizes.OF_CPU;
-        }
+        return device.isGpu() ? promptsOfGpu(config, contextLength, hasFlash) : PromptSizes.OF_CPU;
+    }
+
+    /// Without the flash kernel pieces are shorter in long contexts, so that their masks stay small.
+    static PromptSizes promptsOfGpu(ModelConfig config, int contextLength, boolean hasFlash) {
         var group = config.attentions()
+                .filter(attention -> !(hasFlash && takesFlash(attention, contextLength)))
                 .mapToInt(attention -> attention.heads() / attention.kvHeads())
-                .max()
-                .orElse(1);
-        var rows = MASK_BYTES / Math.max(1, (long) group * contextLength * Precision.BF16.bytes());
+                .max();
+        if (group.isEmpty()) {
+            return PromptSizes.OF_GPU;
+        }
+        var rows = MASK_BYTES / Math.max(1, (long) group.getAsInt() * contextLength * Precision.BF16.bytes());
         var most = (int) Math.clamp(Long.highestOneBit(Math.max(1, rows)), LayerState.MOST_TOKENS, Integer.MAX_VALUE);
         return PromptSizes.OF_GPU.atMost(most);
+    }
+
+    /// Whether a layer runs in the flash kernel if there is one, as `dense_decoder.py` decides. Then it has no masks.
+    private static boolean takesFlash(Attention attention, long contextLength) {
+        return attention.state(contextLength) instanceof LayerState.Full
+                && attention.cap() == 0
+                && !attention.bidirectional()
+                && attention.headDim() % FLASH_DIM_STEP == 0
+                && attention.headDim() <= FLASH_MOST_DIM;
     }
 
     /// Some rows of a matrix are copied and unpacked at a time.
@@ -191,11 +212,14 @@ final class DenseProgram implements DecoderProgram {
 
     @Override
     public long scratch(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
-        return scratchBytes(config, slots, promptRows, cache, contextLength);
+        return scratchBytes(config, slots, promptRows, cache, contextLength, hasFlash);
     }
 
-    static long scratchBytes(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
-        var attentions = config.attentions().toList();
+    static long scratchBytes(
+            ModelConfig config, int slots, int promptRows, Precision cache, long contextLength, boolean hasFlash) {
+        var attentions = config.attentions()
+                .filter(attention -> !(hasFlash && takesFlash(attention, contextLength)))
+                .toList();
         var scores = attentions.stream()
                 .filter(attention -> attention.sinks() || attention.cap() > 0)
                 .mapToLong(attention -> {
@@ -217,7 +241,7 @@ final class DenseProgram implements DecoderProgram {
                 })
                 .sum();
         // A cosine and a sine for each value of a head.
-        var turns = attentions.stream()
+        var turns = config.attentions()
                 .filter(attention -> attention.rope() != null)
                 .map(attention -> Map.entry(Objects.requireNonNull(attention.rope()), attention.headDim()))
                 .distinct()
@@ -231,8 +255,8 @@ final class DenseProgram implements DecoderProgram {
     }
 
     /// What attention takes of pages. In a step: copies of a row's queries for each of its pages, and in plain
-    /// operators
-    /// copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each other.
+    /// operators copies of some pages with their scores. In a prompt: a copy of the pages that do not follow each
+    /// other.
     static long pieceBytes(ModelConfig config, int slots, Precision cache, long contextLength) {
         var pages = Math.ceilDiv(contextLength, PAGE_TOKENS);
         var pieces = Math.max(Math.min(MOST_PIECES, slots * pages), pages);

@@ -4,9 +4,8 @@ import java.util.Arrays;
 import java.util.BitSet;
 
 /// A KV cache in pages that all slots share. A slot is a list of pages, one for each [#pageTokens()] positions. Slots
-/// whose
-/// sequences begin alike have pages in common: a page is copied when one of them writes to it. Page 0 belongs to no
-/// slot.
+/// whose sequences begin alike have pages in common: a page is copied when one of them writes to it. Page 0 belongs to
+/// no slot.
 ///
 /// Threading: as [Decoder].
 public final class PagePool implements CacheRoom {
@@ -109,8 +108,7 @@ public final class PagePool implements CacheRoom {
     }
 
     /// Takes free pages. Pages that follow each other are read faster, so they come from the first gap that has room
-    /// for all,
-    /// if there is one.
+    /// for all, if there is one.
     private int[] take(int count) {
         int begin = free.nextSetBit(0);
         while (begin >= 0) {

@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeltaNet;
@@ -128,9 +129,37 @@ class DenseProgramTest {
         assertEquals(24 * perSlot, scratch(config, 1024, 1_000) - scratch(config, 1000, 1_000));
     }
 
+    /// The kernel has no masks, which grow with the context.
+    @Test
+    void withTheFlashKernelPiecesOfPromptsAreLongInAnyContext() throws Exception {
+        var llama = described("Llama 3 in BF16, tied");
+        assertEquals(PromptSizes.OF_GPU, DenseProgram.promptsOfGpu(llama, 131_072, true));
+        assertEquals(512, DenseProgram.promptsOfGpu(llama, 131_072, false).alone());
+        assertEquals(PromptSizes.OF_GPU, DenseProgram.promptsOfGpu(llama, 8_192, false));
+        var turns = 2 * 32L * Float.BYTES;
+        assertEquals(turns, scratchOfPrompt(llama, 100_001, true) - scratchOfPrompt(llama, 100_000, true));
+        var mask = 2 * 2048 * (Precision.BF16.bytes() + 1L);
+        assertEquals(
+                1_000 * (mask + turns),
+                scratchOfPrompt(llama, 101_000, false) - scratchOfPrompt(llama, 100_000, false));
+    }
+
+    /// A bound of the scores is not the kernel's.
+    @Test
+    void whatTheFlashKernelCannotRunHasMasks() throws Exception {
+        var gemma = described("Gemma 2");
+        assertTrue(DenseProgram.promptsOfGpu(gemma, 1_000_000, true).alone() < 2048);
+        assertEquals(scratchOfPrompt(gemma, 100_000, false), scratchOfPrompt(gemma, 100_000, true));
+    }
+
+    private static long scratchOfPrompt(ModelConfig config, long contextLength, boolean hasFlash) {
+        return DenseProgram.scratchBytes(config, 32, 2048, Precision.BF16, contextLength, hasFlash)
+                - DenseProgram.pieceBytes(config, 32, Precision.BF16, contextLength);
+    }
+
     /// Without the copies for pages.
     private static long scratch(ModelConfig config, int slots, long contextLength) {
-        return DenseProgram.scratchBytes(config, slots, 128, Precision.FP32, contextLength)
+        return DenseProgram.scratchBytes(config, slots, 128, Precision.FP32, contextLength, false)
                 - DenseProgram.pieceBytes(config, slots, Precision.FP32, contextLength);
     }
 }

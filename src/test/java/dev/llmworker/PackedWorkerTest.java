@@ -1,0 +1,120 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.testing.Concurrent;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// How the scripts in `src/test/gpu` find a JDK and see that what they packed is old, in a checkout of their own.
+@Timeout(180)
+class PackedWorkerTest {
+    private static final String PACKED = "target/gpu/worker/packed";
+    private static final String PACK = """
+            #!/bin/bash
+            set -euo pipefail
+            . src/test/gpu/packing.sh
+            find_jdk
+            build_worker
+            echo "packed with $java_version" >>calls
+            mkdir -p target/gpu/worker
+            contents_for src/test/gpu/pack.sh >target/gpu/worker/packed
+            """;
+
+    @TempDir
+    Path root;
+
+    @BeforeEach
+    void makeCheckout() throws IOException {
+        ScriptRun.copy(root, List.of("src/test/find-jdk.sh", "src/test/gpu/packing.sh", "pom.xml"));
+        for (var name :
+                List.of("src/main/jvm/java.args", "docker/image.args", "src/main/Some.java", "target/worker.jar")) {
+            Files.createDirectories(root.resolve(name).getParent());
+            Files.writeString(root.resolve(name), name);
+        }
+        ScriptRun.program(root.resolve("src/test/gpu"), "pack.sh", PACK);
+        ScriptRun.program(root.resolve("bin"), "mvn", "echo built >>calls; echo new >target/worker.jar\n");
+        ScriptRun.program(root.resolve("bin"), "javac", "");
+        jdk("17", "17.0.15");
+    }
+
+    private void jdk(String folder, String version) throws IOException {
+        var home = root.resolve("jdks").resolve(folder);
+        ScriptRun.program(home.resolve("bin"), "javac", "");
+        Files.writeString(home.resolve("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"" + version + "\"\n");
+    }
+
+    /// `JAVA_HOME` is the old one, as on a machine whose default is old.
+    private ScriptRun run(String bash) throws Exception {
+        var environment = Map.of(
+                "PATH",
+                root.resolve("bin") + ":" + System.getenv("PATH"),
+                "HOME",
+                root.toString(),
+                "JAVA_HOME",
+                root.resolve("jdks/17").toString(),
+                "JDK_FOLDERS",
+                root + "/jdks/*");
+        var run = ScriptRun.start(root, environment, "bash", "-c", ". src/test/gpu/packing.sh; " + bash);
+        run.status();
+        return run;
+    }
+
+    private List<String> pack() throws Exception {
+        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        assertEquals(0, run.status(), run.said());
+        return calls();
+    }
+
+    private List<String> calls() throws IOException {
+        var calls = root.resolve("calls");
+        return Files.exists(calls) ? Files.readAllLines(calls) : List.of();
+    }
+
+    @Concurrent
+    @Test
+    void anOldJdkIsPassedOver() throws Exception {
+        jdk("25", "25.0.1");
+        assertEquals(
+                "25.0.1 " + root + "/jdks/25\n",
+                run("find_jdk; echo $java_version $java_home").said());
+    }
+
+    @Concurrent
+    @Test
+    void withoutAJdkThatIsNewEnoughNothingIsPacked() throws Exception {
+        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        assertEquals(2, run.status(), run.said());
+        assertTrue(run.said().contains("needs a JDK 25 or newer; set JAVA_HOME to its folder"), run.said());
+        assertTrue(calls().isEmpty(), calls().toString());
+    }
+
+    @Concurrent
+    @Test
+    void whatAnotherJdkPackedIsReplaced() throws Exception {
+        jdk("25", "25.0.1");
+        assertEquals(List.of("packed with 25.0.1"), pack());
+        assertEquals(List.of("packed with 25.0.1"), pack());
+        Files.writeString(root.resolve("jdks/25/release"), "JAVA_VERSION=\"25.0.2\"\n");
+        assertEquals(List.of("packed with 25.0.1", "packed with 25.0.2"), pack());
+    }
+
+    @Concurrent
+    @Test
+    void whatWasPackedFromOlderSourcesIsReplaced() throws Exception {
+        jdk("25", "25.0.1");
+        pack();
+        var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
+        Files.setLastModifiedTime(root.resolve("src/main/Some.java"), FileTime.from(built.plusSeconds(1)));
+        assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
+    }
+}
