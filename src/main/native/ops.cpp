@@ -234,24 +234,17 @@ Matrix& part(const Tensor& target) {
 }
 
 void put_blocks(Value* stack) {
-  const Tensor target(stack[0]), bytes(stack[1]);
+  const Tensor target(stack[0]), bytes(stack[1]), grids(stack[3]);
   const auto type = enumerator<GgufType>(integer(stack[2]));
-  if (!part(target).put_gguf(bytes.numbers<uint8_t>(), type, integer(stack[3]), integer(stack[4]))) {
-    decoder(target).finite = false;
-  }
-}
-
-void put_quants(Value* stack) {
-  const Tensor target(stack[0]), quants(stack[1]), scales(stack[2]), offsets(stack[3]);
-  if (!part(target).put_quants(quants.numbers<uint8_t>(), scales.numbers<float>(), offsets.numbers<float>(), integer(stack[4]),
-                               integer(stack[5]))) {
+  if (!part(target).put_gguf(bytes.numbers<uint8_t>(), type, grids.numbers<uint8_t>(), integer(stack[4]), integer(stack[5]),
+                             decoder(target).threads())) {
     decoder(target).finite = false;
   }
 }
 
 void put_plain(Value* stack) {
   const Tensor target(stack[0]), bytes(stack[1]);
-  part(target).put_plain(bytes.numbers<uint8_t>(), integer(stack[2]), integer(stack[3]));
+  part(target).put_plain(bytes.numbers<uint8_t>(), integer(stack[2]), integer(stack[3]), decoder(target).threads());
 }
 
 void is_finite(Value* stack) {
@@ -344,9 +337,7 @@ constexpr Operator OPERATORS[] = {
     {"put_vector", "Tensor(a!) decoder, int layer, int role, Tensor values", kernel<put_vector>},
     {"begin_matrix", "Tensor(a!) decoder, int layer, int role", kernel<begin_matrix>},
     {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns, Tensor table", kernel<begin_part>},
-    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", kernel<put_blocks>},
-    {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count",
-     kernel<put_quants>},
+    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, Tensor grids, int first, int count", kernel<put_blocks>},
     {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", kernel<put_plain>},
     {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", kernel<is_finite>},
     {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", kernel<embed>},
