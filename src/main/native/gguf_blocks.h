@@ -4,10 +4,12 @@
 // blocks. Source: ggml-common.h and the dequantize_row functions of ggml-quants.c.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "formats.h"
 #include "simd.h"
@@ -20,7 +22,7 @@ struct Quants {
 
   uint8_t quants[COUNT];  // or codes, in the order of the columns
   float scales[2];        // one for all elements, or one for each 16 of them
-  float offsets[2];
+  float offsets[2];       // likewise; not of Q8_0 and of types with codes
 };
 
 // What the blocks of a type have, and the format that holds them.
@@ -56,6 +58,28 @@ constexpr BlockShape block_shape(GgufType type) {
     case GgufType::MXFP4: return {32, 17, Format::CODES};
   }
   refuse("GGUF type of blocks", static_cast<int64_t>(type));
+}
+
+// The numbers that the codes of a type stand for: `table` in gguf_codes.py. Zeros if it has quants.
+using CodeTable = std::array<int8_t, 16>;
+
+constexpr CodeTable code_table(GgufType type) {
+  switch (type) {
+    case GgufType::MXFP4: return {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    case GgufType::Q3_K: return {-4, -3, -2, -1, 0, 1, 2, 3};
+    case GgufType::TQ1_0:
+    case GgufType::TQ2_0: return {-1, 0, 1, 2};
+    case GgufType::IQ4_NL:
+    case GgufType::IQ4_XS: return {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    case GgufType::IQ3_XXS: return {4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62};
+    case GgufType::IQ3_S: return {1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15};
+    case GgufType::IQ2_XXS:
+    case GgufType::IQ2_XS:
+    case GgufType::IQ2_S: return {8, 25, 43, 0, 0, 0, 0, 0, -8, -25, -43};
+    case GgufType::IQ1_S:
+    case GgufType::IQ1_M: return {-7, 1, 9, 0, 0, 0, 0, 0, -9, -1, 7};
+    default: return {};
+  }
 }
 
 // The grids of the IQ types one behind the other: `all_grids` in gguf_grids.py. A point has 8 elements, or 4 in the IQ3 types.
@@ -164,6 +188,7 @@ template <>
 inline void take_apart<GgufType::Q4_0>(const uint8_t* block, int, const uint8_t*, Quants& out) {
   blocks::put_nibbles(block + 2, out.quants);
   out.scales[0] = blocks::half(block);
+  out.offsets[0] = out.scales[0] * -8.0f;
 }
 
 template <>
@@ -236,6 +261,7 @@ inline void take_apart<GgufType::Q6_K>(const uint8_t* block, int part, const uin
   blocks::add_fields(block + 128 + 32 * (part / 4), 2 * quarter, 3, 4, out.quants);
   for (int i = 0; i < 2; i++) {
     out.scales[i] = static_cast<float>(static_cast<int8_t>(block[192 + 2 * part + i])) * blocks::half(block + 208);
+    out.offsets[i] = out.scales[i] * -32.0f;
   }
 }
 
@@ -355,6 +381,15 @@ inline void take_apart<GgufType::IQ1_M>(const uint8_t* block, int part, const ui
     out.scales[i] = (static_cast<float>(own) * 2.0f + 1.0f) * from_half(static_cast<uint16_t>(scale)) * 0.125f;
   }
 }
+
+// Throws if a size is not the expected one.
+void check_size(const char* what, size_t found, size_t expected);
+
+// The numbers of blocks, exactly. They are rounded once in Q2_K, Q4_K, Q5_K and Q5_1, whose offsets are no multiples of the scales.
+// Throws if a size is wrong.
+//
+// numbers: of all blocks
+void read_blocks(GgufType type, std::span<const uint8_t> bytes, std::span<const uint8_t> grids, std::span<float> numbers);
 
 // Calls action.operator()<TYPE>() for a type that is known at run time.
 template <typename Action>

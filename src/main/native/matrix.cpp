@@ -80,13 +80,6 @@ constexpr double MOST_BYTES = size_t{1} << 47;
 
 size_t multiple(size_t bytes, size_t of) { return (bytes + of - 1) / of * of; }
 
-void check_size(const char* what, size_t found, size_t expected) {
-  if (found != expected) {
-    throw std::invalid_argument(std::string(what) + " have the size " + std::to_string(found) + "; expected " +
-                                std::to_string(expected));
-  }
-}
-
 }  // namespace
 
 Memory::~Memory() {
@@ -188,6 +181,9 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, std::span<
     throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
                                 " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)) + " with " +
                                 std::to_string(columns_) + " columns");
+  }
+  if (has_codes(format_) && table_ != code_table(type)) {
+    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) + " have codes of another table");
   }
   const size_t row_bytes = columns_ / shape.elements * shape.bytes;
   check_size("blocks", source.size(), count * row_bytes);

@@ -17,6 +17,7 @@
 
 #include "amx.h"
 #include "decoder.h"
+#include "gguf_blocks.h"
 
 namespace {
 
@@ -207,6 +208,12 @@ void close(Value* stack) {
 
 void use_threads(Value* stack) { decoder(Tensor(stack[0])).use_threads(integer(stack[1])); }
 
+void unpack(Value* stack) {
+  const Tensor bytes(stack[0]), grids(stack[2]), numbers(stack[3]);
+  read_blocks(enumerator<GgufType>(integer(stack[1])), bytes.numbers<uint8_t>(), grids.numbers<uint8_t>(),
+              {numbers.data<float>(), static_cast<size_t>(numbers.elements())});
+}
+
 void put_vector(Value* stack) {
   const Tensor target(stack[0]), values(stack[3]);
   const std::span<const float> numbers = values.numbers<float>();
@@ -331,6 +338,7 @@ constexpr Operator OPERATORS[] = {
     {"open", "Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads", kernel<open>},
     {"close", "Tensor(a!) decoder", kernel<close>},
     {"use_threads", "Tensor(a!) decoder, int count", kernel<use_threads>},
+    {"unpack", "Tensor bytes, int type, Tensor grids, Tensor(a!) numbers", kernel<unpack>},
     {"add_rope", "Tensor(a!) decoder, Tensor frequencies, float strength", kernel<add_rope>},
     {"add_layer", "Tensor(a!) decoder, Tensor integers, Tensor numbers", kernel<add_layer>},
     {"allocate", "Tensor(a!) decoder", kernel<allocate>},

@@ -13,8 +13,8 @@ from torch import Tensor
 import gguf_types
 import native_formats
 import program
-from gguf_blocks import unpack
-from gguf_codes import table
+from gguf_blocks import plain_numbers
+from gguf_codes import block, table
 from program import DecoderProgram, Layer
 
 # The same as in ops.cpp. The first argument holds the address of the C++ object.
@@ -22,6 +22,7 @@ OPERATORS = """
 open(Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads) -> ()
 close(Tensor(a!) decoder) -> ()
 use_threads(Tensor(a!) decoder, int count) -> ()
+unpack(Tensor bytes, int type, Tensor grids, Tensor(a!) numbers) -> ()
 add_rope(Tensor(a!) decoder, Tensor frequencies, float strength) -> ()
 add_layer(Tensor(a!) decoder, Tensor integers, Tensor numbers) -> ()
 allocate(Tensor(a!) decoder) -> ()
@@ -208,10 +209,26 @@ class NativeDecoder(DecoderProgram):
 
     # Running.
 
+    def numbers(self, raw: Tensor, gguf_type: int) -> Tensor:
+        if is_plain(gguf_type):
+            return plain_numbers(raw, gguf_type)
+        elements, size = block(gguf_type)
+        return self.unpacked(raw, gguf_type, raw.size(1) // size * elements)
+
+    def unpacked(self, raw: Tensor, gguf_type: int, columns: int) -> Tensor:
+        """`numbers`, of blocks."""
+        x = torch.empty([raw.size(0), columns])
+        torch.ops.llmworker.unpack(raw, gguf_type, self.grids, x)
+        return x
+
     def embed(self, tokens: Tensor) -> Tensor:
         """If the model has no embedding of its own, the rows of the head."""
         if self.embedding.numel() > 0:
-            x = unpack(self.embedding.index_select(0, tokens), self.embedding_type, self.grids)
+            raw = self.embedding.index_select(0, tokens)
+            if is_plain(self.embedding_type):
+                x = plain_numbers(raw, self.embedding_type)
+            else:
+                x = self.unpacked(raw, self.embedding_type, self.hidden)
         else:
             x = torch.empty([tokens.size(0), self.hidden])
             torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)

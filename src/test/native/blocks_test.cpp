@@ -229,9 +229,11 @@ void test_type(GgufType type, const std::vector<uint8_t>& grids, Threads& thread
   const int rows = 83, columns = 3 * shape.elements;
   Blocks blocks = random_blocks(type, rows, columns, random);
   Memory memory;
-  Matrix expected(shape.format, rows, columns, memory, table_of(shape.format));
-  Matrix whole(shape.format, rows, columns, memory, table_of(shape.format));
-  Matrix pieces(shape.format, rows, columns, memory, table_of(shape.format));
+  const CodeTable codes = code_table(type);
+  const auto table = has_codes(shape.format) ? std::span<const int8_t>(codes) : std::span<const int8_t>();
+  Matrix expected(shape.format, rows, columns, memory, table);
+  Matrix whole(shape.format, rows, columns, memory, table);
+  Matrix pieces(shape.format, rows, columns, memory, table);
   check(put_plainly(blocks, grids, expected), name + ": all scales are finite");
   check(whole.put_gguf(blocks.bytes, type, grids, 0, rows, threads), name + ": all scales of blocks are finite");
   check(same_bytes(expected, whole), name + ": the bits differ");
@@ -261,9 +263,31 @@ void test_type(GgufType type, const std::vector<uint8_t>& grids, Threads& thread
     check_throws<std::invalid_argument>("do not fit a matrix of format", [&] { other.put_gguf(row, type, grids, 0, 1, threads); });
   }
   if (shape.elements > BLOCK) {
-    Matrix narrow(shape.format, 1, columns - BLOCK, memory, table_of(shape.format));
+    Matrix narrow(shape.format, 1, columns - BLOCK, memory, table);
     check_throws<std::invalid_argument>("columns", [&] { narrow.put_gguf(row, type, grids, 0, 1, threads); });
   }
+}
+
+// The numbers of blocks, as an embedding has them.
+void test_numbers(GgufType type, const std::vector<uint8_t>& grids, Random& random) {
+  const std::string name = "GGUF type " + std::to_string(static_cast<int>(type));
+  const BlockShape shape = block_shape(type);
+  const Blocks blocks = random_blocks(type, 3, 2 * shape.elements, random);
+  std::vector<float> numbers(size_t{6} * shape.elements);
+  read_blocks(type, blocks.bytes, grids, numbers);
+  for (size_t i = 0; i < numbers.size(); i++) {
+    const Element found = element(type, blocks.bytes.data() + i / shape.elements * shape.bytes, static_cast<int>(i % shape.elements), grids.data());
+    float quant = static_cast<float>(found.quant), offset = found.offset;
+    if (has_codes(shape.format)) quant = code_table(type)[found.quant];
+    if (type == GgufType::Q8_0) quant = static_cast<float>(static_cast<int8_t>(found.quant));
+    if (type == GgufType::Q4_0) offset = found.scale * -8;
+    if (type == GgufType::Q6_K) offset = found.scale * -32;
+    check(numbers[i] == quant * found.scale + offset, name + ": number " + std::to_string(i));
+  }
+  check_throws<std::invalid_argument>("have the size", [&] { read_blocks(type, blocks.of_rows(0, 2), grids, numbers); });
+  check_throws<std::invalid_argument>("have the size", [&] { read_blocks(type, blocks.bytes, grids, std::span(numbers).last(numbers.size() - 1)); });
+  check_throws<std::invalid_argument>("have the size", [&] { read_blocks(type, std::span(blocks.bytes).last(blocks.bytes.size() - 1), grids, numbers); });
+  check_throws<std::invalid_argument>("grids have the size", [&] { read_blocks(type, blocks.bytes, std::span(grids).last(1), numbers); });
 }
 
 // Plain numbers, on some threads and row by row.
@@ -286,7 +310,15 @@ void test_blocks() {
   Threads threads(3);
   std::vector<uint8_t> grids(GRIDS_BYTES);
   for (uint8_t& code : grids) code = static_cast<uint8_t>(random() % 8);
-  for (const GgufType type : ALL_TYPES) test_type(type, grids, threads, random);
+  for (const GgufType type : ALL_TYPES) {
+    test_type(type, grids, threads, random);
+    test_numbers(type, grids, random);
+  }
+  Memory memory;
+  Matrix other(Format::CODES, 1, BLOCK, memory, CODES);
+  check_throws<std::invalid_argument>("codes of another table", [&] {
+    other.put_gguf(std::vector<uint8_t>(18), GgufType::IQ4_NL, grids, 0, 1, threads);
+  });
   for (const Format format : {Format::F32, Format::F16, Format::BF16}) test_plain(format, threads, random);
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 4", [] { enumerator<GgufType>(4); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 1", [] { enumerator<GgufType>(1); });

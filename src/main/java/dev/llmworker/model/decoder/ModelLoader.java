@@ -118,7 +118,7 @@ record ModelLoader(
         return String.join(
                 "\0",
                 program.sourceSha256(),
-                NativeLibrary.sha256(),
+                NativeLibrary.checksum(),
                 String.valueOf(device.isGpu()),
                 weights.name(),
                 cache.name(),
