@@ -66,9 +66,7 @@ class GgufBlocksTest {
                 assertEquals(expected.length, found.length);
                 for (var i = 0; i < expected.length; i++) {
                     assertEquals(
-                            Float.floatToIntBits(expected[i]),
-                            Float.floatToIntBits(found[i]),
-                            type + ", element " + i);
+                            Float.floatToIntBits(expected[i]), Float.floatToIntBits(found[i]), type + ", element " + i);
                 }
             }
         }
