@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import ai.djl.Device;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.device.Libtorch;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /// Each quantised type of GGUF is read as the package gguf reads it, to the bit: by libtorch and by the native library.
+@Concurrent
 class GgufBlocksTest {
     private static final int BLOCKS = 64;
 
