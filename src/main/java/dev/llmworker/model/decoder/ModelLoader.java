@@ -214,9 +214,9 @@ record ModelLoader(
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// What a tensor takes on its way to the program. On a CPU, rows that get another order are copied in main
-    /// memory, and so is what the file has in another form, together with the others of its matrix. Experts come one
-    /// by one. The second embedding stays as it is stored, in main memory.
+    /// What a tensor takes on its way to the program. On a CPU, rows that get another order are copied in main memory.
+    /// So is what the file has in another form, together with the others of its matrix. Experts come one by one.
+    /// The second embedding stays as it is stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         if (name.equals(TensorCheck.LAYER_EMBEDDING)) {
             return device.isGpu() ? 0 : tensor.bytes();
