@@ -114,6 +114,7 @@ class Decoder {
   // The matrix that was begun last.
   Weights& last_matrix();
   void use_threads(int count);
+  Threads& threads() { return *threads_; }
 
   // Holds the weights.
   Memory memory;

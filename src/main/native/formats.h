@@ -26,8 +26,31 @@ enum class Format {
 // What the KV cache holds. Q8: bytes, with a float16 scale for each 32 of them.
 enum class CacheType { F32 = 0, F16 = 1, BF16 = 2, Q8 = 3 };
 
-// The types of a GGUF file whose blocks `put_blocks` takes as they are.
-enum class GgufType { Q4_0 = 2, Q4_1 = 3, Q8_0 = 8 };
+// The types of a GGUF file that have blocks.
+enum class GgufType {
+  Q4_0 = 2,
+  Q4_1 = 3,
+  Q5_0 = 6,
+  Q5_1 = 7,
+  Q8_0 = 8,
+  Q2_K = 10,
+  Q3_K = 11,
+  Q4_K = 12,
+  Q5_K = 13,
+  Q6_K = 14,
+  IQ2_XXS = 16,
+  IQ2_XS = 17,
+  IQ3_XXS = 18,
+  IQ1_S = 19,
+  IQ4_NL = 20,
+  IQ3_S = 21,
+  IQ2_S = 22,
+  IQ4_XS = 23,
+  IQ1_M = 29,
+  TQ1_0 = 34,
+  TQ2_0 = 35,
+  MXFP4 = 39,
+};
 
 // The vectors of a layer, [hidden] unless said otherwise, and those of none.
 enum class VectorRole {
@@ -130,8 +153,32 @@ inline Activation enumerator<Activation>(int64_t number) {
 template <>
 inline GgufType enumerator<GgufType>(int64_t number) {
   const auto type = static_cast<GgufType>(number);
-  if (type != GgufType::Q4_0 && type != GgufType::Q4_1 && type != GgufType::Q8_0) refuse("GGUF type of blocks", number);
-  return type;
+  if (number != static_cast<int>(type)) refuse("GGUF type of blocks", number);
+  switch (type) {
+    case GgufType::Q4_0:
+    case GgufType::Q4_1:
+    case GgufType::Q5_0:
+    case GgufType::Q5_1:
+    case GgufType::Q8_0:
+    case GgufType::Q2_K:
+    case GgufType::Q3_K:
+    case GgufType::Q4_K:
+    case GgufType::Q5_K:
+    case GgufType::Q6_K:
+    case GgufType::IQ2_XXS:
+    case GgufType::IQ2_XS:
+    case GgufType::IQ3_XXS:
+    case GgufType::IQ1_S:
+    case GgufType::IQ4_NL:
+    case GgufType::IQ3_S:
+    case GgufType::IQ2_S:
+    case GgufType::IQ4_XS:
+    case GgufType::IQ1_M:
+    case GgufType::TQ1_0:
+    case GgufType::TQ2_0:
+    case GgufType::MXFP4: return type;
+  }
+  refuse("GGUF type of blocks", number);
 }
 
 }  // namespace llmworker

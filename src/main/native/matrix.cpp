@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
 
+#include "gguf_blocks.h"
 #include "simd.h"
 
 namespace llmworker {
@@ -43,6 +45,26 @@ U8x16 byte_words(U8x16 quants) {
   return pick(quants, load16(ORDER));
 }
 
+// Quants in the form in which a block is stored. Clears `finite` if a scale or offset is not finite as it is held.
+Lane lane_of(Format format, const Quants& from, bool& finite) {
+  const U8x16 low = load16(from.quants), high = load16(from.quants + 16);
+  Lane lane{};
+  if (has_nibbles(format)) {
+    lane.words[0] = nibble_words(low, high);
+  } else {
+    const U8x16 centre = splat_byte(format == Format::Q8_HALF_BLOCKS ? 32 : 0);
+    lane.words[0] = byte_words(low - centre);
+    lane.words[1] = byte_words(high - centre);
+  }
+  const int scales = scales_a_block(format);
+  for (int i = 0; i < scales; i++) {
+    lane.heads[i] = to_half(from.scales[i]);
+    if (has_offset(format)) lane.heads[scales + i] = to_half(from.offsets[i]);
+  }
+  for (int i = 0; i < heads_a_block(format); i++) finite &= is_finite(lane.heads[i]);
+  return lane;
+}
+
 // Words `which` of four rows: out[word][row], a panel's rows apart.
 void store_words(const Lane* rows, int which, uint8_t* out) {
   U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
@@ -57,13 +79,6 @@ constexpr size_t ALIGNMENT = 64;
 constexpr double MOST_BYTES = size_t{1} << 47;
 
 size_t multiple(size_t bytes, size_t of) { return (bytes + of - 1) / of * of; }
-
-void check_size(const char* what, size_t found, size_t expected) {
-  if (found != expected) {
-    throw std::invalid_argument(std::string(what) + " have the size " + std::to_string(found) + "; expected " +
-                                std::to_string(expected));
-  }
-}
 
 }  // namespace
 
@@ -148,36 +163,47 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
   }
 }
 
-bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count) {
-  check_rows(first, count);
-  const bool offsets = type == GgufType::Q4_1;
-  if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : offsets ? Format::Q4 : Format::Q4_CENTRED)) {
-    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
-                                " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
-  }
-  const size_t blocks = columns_ / BLOCK, head = offsets ? 4 : 2;
-  const size_t bytes = head + (type == GgufType::Q8_0 ? BLOCK : BLOCK / 2);
-  check_size("blocks", source.size(), count * blocks * bytes);
-  bool finite = true;
-  if (type == GgufType::Q8_0) {
-    put(first, count, [&](int row, int b) {
-      const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
-      const uint16_t scale = at<uint16_t>(data);
-      finite &= is_finite(scale);
-      return Lane{{byte_words(load16(data + 2)), byte_words(load16(data + 18))}, {scale, 0, 0, 0}};
-    });
-    return finite;
-  }
-  put(first, count, [&](int row, int b) {
-    const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
-    const uint16_t scale = at<uint16_t>(data), offset = offsets ? at<uint16_t>(data + 2) : uint16_t{0};
-    finite &= is_finite(scale) && is_finite(offset);
-    // Column j in the low and column j + 16 in the high half of byte j.
-    const U8x16 quants = load16(data + head);
-    const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
-    return Lane{{words, words}, {scale, offset, 0, 0}};
+// Calls piece(start, n) for the rows from `first` on, on all threads. No two pieces share a panel.
+template <typename Piece>
+void Matrix::in_panels(int first, int count, Threads& threads, Piece&& piece) {
+  const int begin = first / PANEL, end = (first + count + PANEL - 1) / PANEL;
+  threads.run_together(end - begin, [&](int i) {
+    const int start = std::max(first, (begin + i) * PANEL), stop = std::min(first + count, (begin + i + 1) * PANEL);
+    if (stop > start) piece(start, stop - start);
   });
-  return finite;
+}
+
+bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, std::span<const uint8_t> grids, int first, int count,
+                      Threads& threads) {
+  check_rows(first, count);
+  const BlockShape shape = block_shape(type);
+  if (format_ != shape.format || columns_ % shape.elements != 0) {
+    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
+                                " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)) + " with " +
+                                std::to_string(columns_) + " columns");
+  }
+  if (has_codes(format_) && table_ != code_table(type)) {
+    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) + " have codes of another table");
+  }
+  const size_t row_bytes = columns_ / shape.elements * shape.bytes;
+  check_size("blocks", source.size(), count * row_bytes);
+  check_size("grids", grids.size(), GRIDS_BYTES);
+  std::atomic<bool> all_finite{true};
+  with_type(type, [&]<GgufType TYPE>() {
+    constexpr BlockShape SHAPE = block_shape(TYPE);
+    constexpr int PARTS = SHAPE.elements / BLOCK;
+    in_panels(first, count, threads, [&](int start, int n) {
+      const uint8_t* const rows = source.data() + (start - first) * row_bytes;
+      bool finite = true;
+      Quants quants{};
+      put(start, n, [&](int row, int b) {
+        take_apart<TYPE>(rows + row * row_bytes + b / PARTS * SHAPE.bytes, b % PARTS, grids.data(), quants);
+        return lane_of(SHAPE.format, quants, finite);
+      });
+      if (!finite) all_finite.store(false, std::memory_order_relaxed);
+    });
+  });
+  return all_finite.load();
 }
 
 bool Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
@@ -191,44 +217,32 @@ bool Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> 
   check_size("quants", quants.size(), count * blocks * BLOCK);
   check_size("scales", scales.size(), count * blocks * each);
   if (has_offset(format_)) check_size("offsets", offsets.size(), count * blocks * each);
-  const U8x16 centre = splat_byte(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
   bool finite = true;
-  const auto held = [&](float number) {
-    const uint16_t half = to_half(number);
-    finite &= is_finite(half);
-    return half;
-  };
+  Quants some{};
   put(first, count, [&](int row, int b) {
     const size_t block = row * blocks + b;
-    const U8x16 low = load16(&quants[block * BLOCK]), high = load16(&quants[block * BLOCK + 16]);
-    Lane lane{};
-    if (has_nibbles(format_)) {
-      lane.words[0] = nibble_words(low, high);
-    } else {
-      lane.words[0] = byte_words(low - centre);
-      lane.words[1] = byte_words(high - centre);
-    }
-    for (int i = 0; i < each; i++) {
-      lane.heads[i] = held(scales[block * each + i]);
-      if (has_offset(format_)) lane.heads[each + i] = held(offsets[block * each + i]);
-    }
-    return lane;
+    std::memcpy(some.quants, &quants[block * BLOCK], BLOCK);
+    std::copy_n(&scales[block * each], each, some.scales);
+    if (has_offset(format_)) std::copy_n(&offsets[block * each], each, some.offsets);
+    return lane_of(format_, some, finite);
   });
   return finite;
 }
 
-void Matrix::put_plain(std::span<const uint8_t> source, int first, int count) {
+void Matrix::put_plain(std::span<const uint8_t> source, int first, int count, Threads& threads) {
   check_rows(first, count);
   if (is_quantised(format_)) {
     throw std::invalid_argument("plain numbers do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
   }
   const size_t size = number_bytes(format_);
   check_size("numbers", source.size(), count * size * columns_);
-  const uint8_t* from = source.data();
-  for (int row = first; row < first + count; row++) {
-    uint8_t* to = data_ + panel_bytes() * (row / PANEL) + size * (row % PANEL);
-    for (int column = 0; column < columns_; column++, from += size, to += size * PANEL) std::memcpy(to, from, size);
-  }
+  in_panels(first, count, threads, [&](int start, int n) {
+    const uint8_t* from = source.data() + (start - first) * size * columns_;
+    for (int row = start; row < start + n; row++) {
+      uint8_t* to = data_ + panel_bytes() * (row / PANEL) + size * (row % PANEL);
+      for (int column = 0; column < columns_; column++, from += size, to += size * PANEL) std::memcpy(to, from, size);
+    }
+  });
 }
 
 void Matrix::read(int row, float* out) const {

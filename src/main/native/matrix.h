@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats.h"
+#include "threads.h"
 #include "wide.h"
 
 namespace llmworker {
@@ -97,8 +98,12 @@ class Matrix {
   // The next three store `count` rows from row `first` on. They throw if the matrix has no such rows, or if a source has another
   // size.
 
-  // From blocks in the layout of a GGUF file. Returns whether all scales and offsets are finite.
-  bool put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count);
+  // From blocks in the layout of a GGUF file, of a type that has this matrix's format. Returns whether all scales and offsets are
+  // finite as they are held.
+  //
+  // grids: those of the IQ types, GRIDS_BYTES
+  bool put_gguf(std::span<const uint8_t> source, GgufType type, std::span<const uint8_t> grids, int first, int count,
+                Threads& threads);
 
   // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
   // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale; in Q4_CENTRED (quant - 8) · scale. Of codes it is the table's number
@@ -107,7 +112,7 @@ class Matrix {
                   int count);
 
   // From rows [count, columns] of the format's plain numbers.
-  void put_plain(std::span<const uint8_t> source, int first, int count);
+  void put_plain(std::span<const uint8_t> source, int first, int count, Threads& threads);
 
   // Reads the numbers [columns] of a row. Throws for half blocks, which no embedding is held in.
   void read(int row, float* out) const;
@@ -116,6 +121,8 @@ class Matrix {
   void check_rows(int first, int count) const;
   void read_plain(const uint8_t* panel, int lane, float* out) const;
   void read_quants(const uint8_t* panel, int lane, float* out) const;
+  template <typename Piece>
+  void in_panels(int first, int count, Threads& threads, Piece&& piece);
   template <typename Lanes>
   void put(int first, int count, Lanes&& lanes);
 

@@ -17,6 +17,7 @@
 
 #include "amx.h"
 #include "decoder.h"
+#include "gguf_blocks.h"
 
 namespace {
 
@@ -207,6 +208,12 @@ void close(Value* stack) {
 
 void use_threads(Value* stack) { decoder(Tensor(stack[0])).use_threads(integer(stack[1])); }
 
+void unpack(Value* stack) {
+  const Tensor bytes(stack[0]), grids(stack[2]), numbers(stack[3]);
+  read_blocks(enumerator<GgufType>(integer(stack[1])), bytes.numbers<uint8_t>(), grids.numbers<uint8_t>(),
+              {numbers.data<float>(), static_cast<size_t>(numbers.elements())});
+}
+
 void put_vector(Value* stack) {
   const Tensor target(stack[0]), values(stack[3]);
   const std::span<const float> numbers = values.numbers<float>();
@@ -234,24 +241,17 @@ Matrix& part(const Tensor& target) {
 }
 
 void put_blocks(Value* stack) {
-  const Tensor target(stack[0]), bytes(stack[1]);
+  const Tensor target(stack[0]), bytes(stack[1]), grids(stack[3]);
   const auto type = enumerator<GgufType>(integer(stack[2]));
-  if (!part(target).put_gguf(bytes.numbers<uint8_t>(), type, integer(stack[3]), integer(stack[4]))) {
-    decoder(target).finite = false;
-  }
-}
-
-void put_quants(Value* stack) {
-  const Tensor target(stack[0]), quants(stack[1]), scales(stack[2]), offsets(stack[3]);
-  if (!part(target).put_quants(quants.numbers<uint8_t>(), scales.numbers<float>(), offsets.numbers<float>(), integer(stack[4]),
-                               integer(stack[5]))) {
+  if (!part(target).put_gguf(bytes.numbers<uint8_t>(), type, grids.numbers<uint8_t>(), integer(stack[4]), integer(stack[5]),
+                             decoder(target).threads())) {
     decoder(target).finite = false;
   }
 }
 
 void put_plain(Value* stack) {
   const Tensor target(stack[0]), bytes(stack[1]);
-  part(target).put_plain(bytes.numbers<uint8_t>(), integer(stack[2]), integer(stack[3]));
+  part(target).put_plain(bytes.numbers<uint8_t>(), integer(stack[2]), integer(stack[3]), decoder(target).threads());
 }
 
 void is_finite(Value* stack) {
@@ -338,15 +338,14 @@ constexpr Operator OPERATORS[] = {
     {"open", "Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads", kernel<open>},
     {"close", "Tensor(a!) decoder", kernel<close>},
     {"use_threads", "Tensor(a!) decoder, int count", kernel<use_threads>},
+    {"unpack", "Tensor bytes, int type, Tensor grids, Tensor(a!) numbers", kernel<unpack>},
     {"add_rope", "Tensor(a!) decoder, Tensor frequencies, float strength", kernel<add_rope>},
     {"add_layer", "Tensor(a!) decoder, Tensor integers, Tensor numbers", kernel<add_layer>},
     {"allocate", "Tensor(a!) decoder", kernel<allocate>},
     {"put_vector", "Tensor(a!) decoder, int layer, int role, Tensor values", kernel<put_vector>},
     {"begin_matrix", "Tensor(a!) decoder, int layer, int role", kernel<begin_matrix>},
     {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns, Tensor table", kernel<begin_part>},
-    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", kernel<put_blocks>},
-    {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count",
-     kernel<put_quants>},
+    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, Tensor grids, int first, int count", kernel<put_blocks>},
     {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", kernel<put_plain>},
     {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", kernel<is_finite>},
     {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", kernel<embed>},

@@ -16,6 +16,15 @@ from gguf_codes import codes, halves, table
 from gguf_quants import quants
 
 
+def plain_numbers(raw: Tensor, gguf_type: int) -> Tensor:
+    """Rows [n, bytes] of F32, F16 or BF16 as float32 [n, columns]."""
+    if gguf_type == gguf_types.F32:
+        return torch.view_copy(raw, dtype=torch.float32)
+    if gguf_type == gguf_types.F16:
+        return halves(raw)
+    return torch.view_copy(raw, dtype=torch.bfloat16).float()
+
+
 def unpack(raw: Tensor, gguf_type: int, grids: Tensor) -> Tensor:
     """Rows [n, bytes] of any supported type as float32 [n, columns]; exact.
 
@@ -27,12 +36,8 @@ def unpack(raw: Tensor, gguf_type: int, grids: Tensor) -> Tensor:
         code, scale = codes(raw, gguf_type, grids)
         values = torch.tensor(numbers, dtype=torch.float32, device=raw.device).index_select(0, code.flatten().int())
         return values.view(code.size()).mul_(scale.unsqueeze(2)).view(n, -1)
-    if gguf_type == gguf_types.F32:
-        return torch.view_copy(raw, dtype=torch.float32)
-    if gguf_type == gguf_types.F16:
-        return halves(raw)
-    if gguf_type == gguf_types.BF16:
-        return torch.view_copy(raw, dtype=torch.bfloat16).float()
+    if gguf_type == gguf_types.F32 or gguf_type == gguf_types.F16 or gguf_type == gguf_types.BF16:
+        return plain_numbers(raw, gguf_type)
     if gguf_type == gguf_types.Q8_0:
         blocks = raw.view(n, -1, 34)
         scale = halves(blocks[:, :, :2])

@@ -36,26 +36,35 @@ def table(gguf_type: int) -> List[int]:
     return []
 
 
-def block_bytes(gguf_type: int) -> int:
-    """The bytes of a block of a type with codes."""
-    for known, size in [
-        (gguf_types.MXFP4, 17),
-        (gguf_types.Q3_K, 110),
-        (gguf_types.IQ4_NL, 18),
-        (gguf_types.IQ4_XS, 136),
-        (gguf_types.TQ1_0, 54),
-        (gguf_types.TQ2_0, 66),
-        (gguf_types.IQ3_XXS, 98),
-        (gguf_types.IQ3_S, 110),
-        (gguf_types.IQ2_XXS, 66),
-        (gguf_types.IQ2_XS, 74),
-        (gguf_types.IQ2_S, 82),
-        (gguf_types.IQ1_S, 50),
-        (gguf_types.IQ1_M, 56),
+def block(gguf_type: int) -> Tuple[int, int]:
+    """The elements and the bytes of a block."""
+    for known, elements, size in [
+        (gguf_types.Q4_0, 32, 18),
+        (gguf_types.Q4_1, 32, 20),
+        (gguf_types.Q5_0, 32, 22),
+        (gguf_types.Q5_1, 32, 24),
+        (gguf_types.Q8_0, 32, 34),
+        (gguf_types.Q2_K, 256, 84),
+        (gguf_types.Q3_K, 256, 110),
+        (gguf_types.Q4_K, 256, 144),
+        (gguf_types.Q5_K, 256, 176),
+        (gguf_types.Q6_K, 256, 210),
+        (gguf_types.IQ2_XXS, 256, 66),
+        (gguf_types.IQ2_XS, 256, 74),
+        (gguf_types.IQ3_XXS, 256, 98),
+        (gguf_types.IQ1_S, 256, 50),
+        (gguf_types.IQ4_NL, 32, 18),
+        (gguf_types.IQ3_S, 256, 110),
+        (gguf_types.IQ2_S, 256, 82),
+        (gguf_types.IQ4_XS, 256, 136),
+        (gguf_types.IQ1_M, 256, 56),
+        (gguf_types.TQ1_0, 256, 54),
+        (gguf_types.TQ2_0, 256, 66),
+        (gguf_types.MXFP4, 32, 17),
     ]:
         if known == gguf_type:
-            return size
-    raise ValueError("GGUF type " + str(gguf_type) + " has no codes")
+            return elements, size
+    raise ValueError("GGUF type " + str(gguf_type) + " has no blocks")
 
 
 def halves(raw: Tensor) -> Tensor:
@@ -210,7 +219,7 @@ def codes(raw: Tensor, gguf_type: int, grids: Tensor) -> Tuple[Tensor, Tensor]:
     grids: those of `gguf_grids.py`, on the device
     """
     n, t = raw.size(0), gguf_type
-    blocks = raw.view(n, -1, block_bytes(t))
+    blocks = raw.view(n, -1, block(t)[1])
     if t == gguf_types.MXFP4:
         found, scale = planes(blocks[:, :, 1:], 16, 2, 4), torch.pow(2.0, blocks[:, :, :1].float() - 128.0)
     elif t == gguf_types.Q3_K:

@@ -13,9 +13,8 @@ from torch import Tensor
 import gguf_types
 import native_formats
 import program
-from gguf_blocks import rows_per_piece, unpack
-from gguf_codes import codes, table
-from gguf_quants import quants
+from gguf_blocks import plain_numbers
+from gguf_codes import block, table
 from program import DecoderProgram, Layer
 
 # The same as in ops.cpp. The first argument holds the address of the C++ object.
@@ -23,14 +22,14 @@ OPERATORS = """
 open(Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads) -> ()
 close(Tensor(a!) decoder) -> ()
 use_threads(Tensor(a!) decoder, int count) -> ()
+unpack(Tensor bytes, int type, Tensor grids, Tensor(a!) numbers) -> ()
 add_rope(Tensor(a!) decoder, Tensor frequencies, float strength) -> ()
 add_layer(Tensor(a!) decoder, Tensor integers, Tensor numbers) -> ()
 allocate(Tensor(a!) decoder) -> ()
 put_vector(Tensor(a!) decoder, int layer, int role, Tensor values) -> ()
 begin_matrix(Tensor(a!) decoder, int layer, int role) -> ()
 begin_part(Tensor(a!) decoder, int format, int rows, int columns, Tensor table) -> ()
-put_blocks(Tensor(a!) decoder, Tensor bytes, int type, int first, int count) -> ()
-put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count) -> ()
+put_blocks(Tensor(a!) decoder, Tensor bytes, int type, Tensor grids, int first, int count) -> ()
 put_plain(Tensor(a!) decoder, Tensor rows, int first, int count) -> ()
 is_finite(Tensor(a!) decoder, Tensor(b!) answer) -> ()
 embed(Tensor(a!) decoder, Tensor tokens, Tensor(b!) x) -> ()
@@ -87,11 +86,6 @@ def has_scales_of_16(gguf_type: int) -> bool:
     return gguf_type == gguf_types.IQ2_XS or gguf_type == gguf_types.IQ2_S
 
 
-def has_native_blocks(gguf_type: int) -> bool:
-    """Whether the C++ side takes the blocks of the file as they are."""
-    return gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q8_0
-
-
 def is_plain(gguf_type: int) -> bool:
     return gguf_type == gguf_types.F32 or gguf_type == gguf_types.F16 or gguf_type == gguf_types.BF16
 
@@ -125,7 +119,6 @@ class NativeDecoder(DecoderProgram):
         elif self.cache_type == "q8":
             cache_type = native_formats.CACHE_Q8
         sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length, self.layer_input])
-        # One thread loads the weights.
         torch.ops.llmworker.open(self.native, sizes, self.epsilon, cache_type, 1)
         for rope in self.ropes:
             frequencies = torch.tensor(rope.frequencies, dtype=torch.float64)
@@ -187,33 +180,20 @@ class NativeDecoder(DecoderProgram):
             torch.ops.llmworker.begin_part(self.native, held, count, columns, torch.tensor(numbers, dtype=torch.int8))
             first = 0
             for j in range(i, end):
-                self.put_rows(parts[j], types[j], first, rows[j], columns)
+                self.put_rows(parts[j], types[j], first, rows[j])
                 self.stored_bytes += parts[j].numel() * used // max(1, experts)
                 first += rows[j]
             i = end
 
-    def put_rows(self, raw: Tensor, gguf_type: int, first: int, count: int, columns: int) -> None:
-        if has_native_blocks(gguf_type):
-            torch.ops.llmworker.put_blocks(self.native, raw, gguf_type, first, count)
-        elif is_plain(gguf_type):
+    def put_rows(self, raw: Tensor, gguf_type: int, first: int, count: int) -> None:
+        if is_plain(gguf_type):
             torch.ops.llmworker.put_plain(self.native, raw, first, count)
         else:
-            raw = raw.view(count, -1)
-            step = rows_per_piece(columns)
-            for start in range(0, count, step):
-                end = min(count, start + step)
-                if len(table(gguf_type)) > 0:
-                    q, scale = codes(raw[start:end], gguf_type, self.grids)
-                    offset = scale[:0]
-                else:
-                    q, scale, offset = quants(raw[start:end], gguf_type)
-                torch.ops.llmworker.put_quants(
-                    self.native, q.contiguous(), scale.contiguous(), offset.contiguous(), first + start, end - start
-                )
+            torch.ops.llmworker.put_blocks(self.native, raw, gguf_type, self.grids, first, count)
 
     @torch.jit.export
     def is_finite(self) -> bool:
-        """Whether all scales and offsets of the blocks of Q4_0, Q4_1 and Q8_0 that were put in are finite."""
+        """Whether all scales and offsets of the blocks that were put in are finite as they are held."""
         answer = torch.zeros([1], dtype=torch.int64)
         torch.ops.llmworker.is_finite(self.native, answer)
         return bool(answer.item() == 1)
@@ -229,10 +209,26 @@ class NativeDecoder(DecoderProgram):
 
     # Running.
 
+    def numbers(self, raw: Tensor, gguf_type: int) -> Tensor:
+        if is_plain(gguf_type):
+            return plain_numbers(raw, gguf_type)
+        elements, size = block(gguf_type)
+        return self.unpacked(raw, gguf_type, raw.size(1) // size * elements)
+
+    def unpacked(self, raw: Tensor, gguf_type: int, columns: int) -> Tensor:
+        """`numbers`, of blocks."""
+        x = torch.empty([raw.size(0), columns])
+        torch.ops.llmworker.unpack(raw, gguf_type, self.grids, x)
+        return x
+
     def embed(self, tokens: Tensor) -> Tensor:
         """If the model has no embedding of its own, the rows of the head."""
         if self.embedding.numel() > 0:
-            x = unpack(self.embedding.index_select(0, tokens), self.embedding_type, self.grids)
+            raw = self.embedding.index_select(0, tokens)
+            if is_plain(self.embedding_type):
+                x = plain_numbers(raw, self.embedding_type)
+            else:
+                x = self.unpacked(raw, self.embedding_type, self.hidden)
         else:
             x = torch.empty([tokens.size(0), self.hidden])
             torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)

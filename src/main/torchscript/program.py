@@ -282,7 +282,7 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def file_numbers(self, parts: List[Tensor], gguf_type: int) -> Tensor:
         """The numbers of a tensor as the program reads them from its file, float32."""
-        return unpack(self.joined(parts).view(1, -1), gguf_type, self.grids)
+        return self.numbers(self.joined(parts).view(1, -1), gguf_type)
 
     def joined(self, parts: List[Tensor]) -> Tensor:
         """A copy on the device, because the file may be closed afterwards. There is never a second one."""
@@ -365,7 +365,7 @@ class DecoderProgram(torch.nn.Module):
         """The next matrix that vectors of texts are multiplied with. parts, types, rows: as of `put_matrix`"""
         own: List[Tensor] = []
         for i in range(len(parts)):
-            own.append(unpack(parts[i].to(self.device).view(rows[i], -1), types[i], self.grids).float())
+            own.append(self.numbers(parts[i].to(self.device).view(rows[i], -1), types[i]))
         self.projections.append(torch.cat(own))
 
     @torch.jit.export
@@ -379,16 +379,20 @@ class DecoderProgram(torch.nn.Module):
         raise NotImplementedError
 
     def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
-        return unpack(raw.to(self.device).view(1, -1), gguf_type, self.grids).view(-1)
+        return self.numbers(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+
+    def numbers(self, raw: Tensor, gguf_type: int) -> Tensor:
+        """Rows [n, bytes] of a file's blocks as float32 [n, columns]; exact."""
+        return unpack(raw, gguf_type, self.grids)
 
     # What a program's layers do.
 
     def embed(self, tokens: Tensor) -> Tensor:
-        return unpack(self.embedding.index_select(0, tokens), self.embedding_type, self.grids)
+        return self.numbers(self.embedding.index_select(0, tokens), self.embedding_type)
 
     def embed_for_layers(self, tokens: Tensor) -> Tensor:
         """What the second embedding has of tokens [n]: [n, layers · P]."""
-        found = unpack(self.layer_embedding.index_select(0, tokens), self.layer_embedding_type, self.grids)
+        found = self.numbers(self.layer_embedding.index_select(0, tokens), self.layer_embedding_type)
         return found.mul_(float(self.layer_input) ** 0.5)
 
     def bounded(self, logits: Tensor) -> Tensor:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "matrix.h"
+#include "threads.h"
 
 inline int failures = 0;
 
@@ -88,6 +89,15 @@ constexpr llmworker::Format ALL_FORMATS[] = {
     llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS,
     llmworker::Format::Q4_CENTRED};
 
+// Sixteen numbers for codes, the extremes among them.
+constexpr int8_t CODES[llmworker::TABLE] = {-128, -104, 127, -65, 0, -35, 22, -10, 1, 13, 25, 38, 53, -1, 89, 113};
+
+inline std::span<const int8_t> table_of(llmworker::Format format) {
+  return has_codes(format) ? CODES : std::span<const int8_t>();
+}
+
+inline llmworker::Threads ONE_THREAD(1);
+
 // A matrix and its numbers [rows, columns] by plain loops.
 struct Weighed {
   llmworker::Matrix matrix;
@@ -99,6 +109,7 @@ Weighed random_matrix(llmworker::Format format, int rows, int columns, llmworker
 
 void test_simd();
 void test_matrices();
+void test_blocks();
 void test_products();
 void test_attention();
 void test_bytes_cache();

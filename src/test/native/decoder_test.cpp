@@ -5,6 +5,7 @@
 
 #include "attention.h"
 #include "check.h"
+#include "gguf_blocks.h"
 #include "decoder.h"
 
 using namespace llmworker;
@@ -520,14 +521,14 @@ void test_errors() {
   check_throws<std::invalid_argument>("does not divide into blocks of 32", [&] { Matrix(Format::Q4, 16, 40, memory); });
   Matrix matrix(Format::Q8, 20, 64, memory);
   std::vector<float> out(64);
-  std::vector<uint8_t> blocks(64 * 64);
+  std::vector<uint8_t> blocks(64 * 64), grids(GRIDS_BYTES);
   check_throws<std::out_of_range>("outside a matrix of 20 rows", [&] { matrix.read(20, out.data()); });
-  check_throws<std::out_of_range>("3 rows from row 18", [&] { matrix.put_gguf(blocks, GgufType::Q8_0, 18, 3); });
+  check_throws<std::out_of_range>("3 rows from row 18", [&] { matrix.put_gguf(blocks, GgufType::Q8_0, grids, 18, 3, ONE_THREAD); });
   check_throws<std::out_of_range>("from row -1", [&] { matrix.put_quants(blocks, out, out, -1, 1); });
   check_throws<std::invalid_argument>("blocks have the size 4096; expected 68",
-                                      [&] { matrix.put_gguf(blocks, GgufType::Q8_0, 0, 1); });
-  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_plain(blocks, 0, 1); });
-  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks, GgufType::Q4_0, 0, 1); });
+                                      [&] { matrix.put_gguf(blocks, GgufType::Q8_0, grids, 0, 1, ONE_THREAD); });
+  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_plain(blocks, 0, 1, ONE_THREAD); });
+  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks, GgufType::Q4_0, grids, 0, 1, ONE_THREAD); });
   Matrix q6(Format::Q8_HALF_BLOCKS, 16, 32, memory);
   check_throws<std::invalid_argument>("half blocks", [&] { q6.read(0, out.data()); });
   check_throws<std::invalid_argument>("numbers of a table have the size 0; expected 16", [&] { Matrix(Format::CODES, 16, 32, memory); });
@@ -545,7 +546,7 @@ void test_errors() {
                                   [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::invalid_argument>("no weight format has the number 11", [] { enumerator<Format>(11); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
-  check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
+  check_throws<std::invalid_argument>("no GGUF type of blocks has the number 9", [] { enumerator<GgufType>(9); });
   check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });
   check_throws<std::invalid_argument>("no role of a matrix has the number 11", [] { enumerator<MatrixRole>(11); });
   check_throws<std::invalid_argument>("no norm of heads has the number 3", [] { enumerator<HeadNorm>(3); });
@@ -628,7 +629,7 @@ void add_damaged(Decoder& decoder, int layer, MatrixRole role, const std::vector
         const std::vector<float> figures(quants / (BLOCK / scales_a_block(format)), 0.01f);
         matrix.put_quants(std::vector<uint8_t>(quants, 3), figures, figures, first, from);
       } else {
-        matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from);
+        matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from, ONE_THREAD);
       }
     }
     weights.parts.push_back(matrix);

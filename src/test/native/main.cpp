@@ -10,7 +10,7 @@ int main(int count, char** names) {
   } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
                {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
                {"texts", test_texts},       {"ring", test_ring},         {"states", test_states},
-               {"copies", test_copies},
+               {"copies", test_copies},     {"blocks", test_blocks},
                {"bytes", test_bytes_cache},
                {"bytes, not finite", test_bytes_not_finite},
                {"damaged models", test_damaged_models},

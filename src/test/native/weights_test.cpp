@@ -18,10 +18,6 @@ constexpr double PRODUCT_TOLERANCE = 2e-4;
 
 std::string name(Format format) { return "format " + std::to_string(static_cast<int>(format)); }
 
-// Sixteen numbers for codes, the extremes among them.
-constexpr int8_t CODES[TABLE] = {-128, -104, 127, -65, 0, -35, 22, -10, 1, 13, 25, 38, 53, -1, 89, 113};
-
-std::span<const int8_t> table_of(Format format) { return has_codes(format) ? CODES : std::span<const int8_t>(); }
 
 // Quants are below this.
 int quants_end(Format format) { return has_nibbles(format) ? 16 : format == Format::Q8_HALF_BLOCKS ? 64 : 256; }
@@ -49,7 +45,7 @@ void fill_plain(Weighed& w, int first, int count, Random& random) {
   const std::vector<float> numbers = normal(random, static_cast<size_t>(count) * w.matrix.columns());
   float* const to = w.numbers.data() + static_cast<size_t>(first) * w.matrix.columns();
   if (w.matrix.format() == Format::F32) {
-    w.matrix.put_plain(bytes_of(numbers), first, count);
+    w.matrix.put_plain(bytes_of(numbers), first, count, ONE_THREAD);
     std::copy(numbers.begin(), numbers.end(), to);
     return;
   }
@@ -59,7 +55,7 @@ void fill_plain(Weighed& w, int first, int count, Random& random) {
     bits[i] = half ? float_to_half(numbers[i]) : float_to_bfloat(numbers[i]);
     to[i] = half ? half_to_float(bits[i]) : bfloat_to_float(bits[i]);
   }
-  w.matrix.put_plain(bytes_of(bits), first, count);
+  w.matrix.put_plain(bytes_of(bits), first, count, ONE_THREAD);
 }
 
 void test_reading(Format format, int rows, int columns, Random& random) {
@@ -71,45 +67,6 @@ void test_reading(Format format, int rows, int columns, Random& random) {
     const bool same = std::equal(row.begin(), row.end(), w.numbers.begin() + static_cast<size_t>(i) * columns);
     check(same, name(format) + ", " + std::to_string(columns) + " columns: row " + std::to_string(i) + " differs");
   }
-}
-
-// Blocks of a GGUF file, and their numbers.
-void test_blocks(GgufType type, Random& random) {
-  const int rows = 37, columns = 96, heads = type == GgufType::Q4_1 ? 4 : 2, quants = type == GgufType::Q8_0 ? 32 : 16;
-  const int bytes = heads + quants;
-  std::vector<uint8_t> blocks(static_cast<size_t>(rows) * columns / BLOCK * bytes);
-  std::vector<float> numbers;
-  for (size_t at = 0; at < blocks.size(); at += bytes) {
-    const uint16_t scale = float_to_half(normal(random, 1)[0]), offset = float_to_half(normal(random, 1)[0]);
-    std::memcpy(blocks.data() + at, &scale, 2);
-    if (heads == 4) std::memcpy(blocks.data() + at + 2, &offset, 2);
-    for (int i = 0; i < quants; i++) blocks[at + heads + i] = static_cast<uint8_t>(random());
-    for (int i = 0; i < BLOCK; i++) {
-      const uint8_t byte = blocks[at + heads + i % quants];
-      const int quant = type == GgufType::Q8_0 ? static_cast<int8_t>(byte) : i < 16 ? byte & 15 : byte >> 4;
-      const float added = type == GgufType::Q4_1   ? half_to_float(offset)
-                          : type == GgufType::Q4_0 ? half_to_float(scale) * -8.0f
-                                                   : 0.0f;
-      numbers.push_back(quant * half_to_float(scale) + added);
-    }
-  }
-  Memory memory;
-  Matrix matrix(type == GgufType::Q8_0 ? Format::Q8 : heads == 4 ? Format::Q4 : Format::Q4_CENTRED, rows, columns, memory);
-  const size_t row_bytes = blocks.size() / rows;
-  for (int first = 0, count = 5; first < rows; first += count, count = std::min(19, rows - first)) {
-    check(matrix.put_gguf({blocks.data() + first * row_bytes, count * row_bytes}, type, first, count), "blocks are finite");
-  }
-  std::vector<float> row(columns);
-  for (int i = 0; i < rows; i++) {
-    matrix.read(i, row.data());
-    check(std::equal(row.begin(), row.end(), numbers.begin() + i * columns), "GGUF blocks: row " + std::to_string(i) + " differs");
-  }
-  const uint16_t infinite = 0x7C00;
-  std::memcpy(blocks.data() + bytes, &infinite, 2);
-  check(!matrix.put_gguf({blocks.data(), row_bytes}, type, 0, 1), "an infinite scale is noticed");
-  const uint16_t large = 0x7400;
-  std::memcpy(blocks.data() + bytes, &large, 2);
-  check(matrix.put_gguf({blocks.data(), row_bytes}, type, 0, 1), "a scale of 16384 is finite");
 }
 
 // A scale or offset that is finite, but not in half precision, is noticed.
@@ -454,7 +411,6 @@ void test_matrices() {
     for (int columns : {32, 96, 416}) test_reading(format, 67, columns, random);
     if (!is_quantised(format)) test_reading(format, 19, 41, random);
   }
-  for (GgufType type : {GgufType::Q4_0, GgufType::Q4_1, GgufType::Q8_0}) test_blocks(type, random);
   test_large_scales();
 }
 

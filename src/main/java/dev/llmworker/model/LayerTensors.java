@@ -118,6 +118,11 @@ public record LayerTensors(
         return tensors.containsKey("blk." + layer + ".ffn_up.0.weight");
     }
 
+    /// Whether a tensor belongs to one of the layers.
+    public static boolean isOfLayer(String name) {
+        return name.startsWith("blk.");
+    }
+
     /// Whether a tensor has a part for each expert.
     public static boolean isOfAllExperts(String name) {
         return name.contains("_exps");

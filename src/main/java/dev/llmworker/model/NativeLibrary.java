@@ -12,16 +12,14 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /// The operators in C++ (`src/main/native`). The process loads them once, after libtorch.
@@ -48,7 +46,7 @@ public final class NativeLibrary {
 
     private static final int MESSAGE_BYTES = 512;
 
-    private static volatile String sha256 = "";
+    private static volatile String checksum = "";
 
     private static final FutureTask<Optional<String>> LOADING = new FutureTask<>(NativeLibrary::load);
 
@@ -67,17 +65,16 @@ public final class NativeLibrary {
         }
     }
 
-    /// The SHA-256 of the library; empty while it is not loaded. Another build may round otherwise.
-    public static String sha256() {
-        return sha256;
+    /// The checksum of the library; empty while it is not loaded. Another build may round otherwise.
+    public static String checksum() {
+        return checksum;
     }
 
-    private static String hash(byte[] bytes) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
+    /// Nobody gains by a collision. A start has no compiled SHA-256 yet, and would take 0.1 s for it.
+    private static String checksum(byte[] bytes) {
+        var crc = new CRC32();
+        crc.update(bytes);
+        return Long.toHexString(crc.getValue()) + "-" + bytes.length;
     }
 
     private static Optional<String> load() {
@@ -89,7 +86,7 @@ public final class NativeLibrary {
             } else {
                 var file = fileOf(Path.of(place), names);
                 System.load(file.toString());
-                sha256 = hash(Files.readAllBytes(file));
+                checksum = checksum(Files.readAllBytes(file));
             }
             register();
             return Optional.empty();
@@ -158,7 +155,7 @@ public final class NativeLibrary {
             var bytes = library.readAllBytes();
             Files.write(copy, bytes);
             System.load(copy.toString());
-            sha256 = hash(bytes);
+            checksum = checksum(bytes);
         } finally {
             // The loaded library stays mapped without its file.
             Files.delete(copy);

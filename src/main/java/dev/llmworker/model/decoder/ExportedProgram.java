@@ -26,11 +26,13 @@ final class ExportedProgram implements AutoCloseable {
 
     private final PtNDManager manager;
     private final PtSymbolBlock block;
+    private final int threads;
 
     /// @param file of the program: `dense.pt`
     /// @param threads at least 1
     @SuppressWarnings("MustBeClosedChecker")
     ExportedProgram(String file, Device device, int threads) throws IOException {
+        this.threads = threads;
         manager = (PtNDManager) NDManager.newBaseManager(device, "PyTorch");
         var loaded = false;
         // All three options apply to this thread only. The optimising executor would compile each method again after
@@ -52,6 +54,11 @@ final class ExportedProgram implements AutoCloseable {
                 manager.close();
             }
         }
+    }
+
+    /// The threads that it was opened with.
+    int threads() {
+        return threads;
     }
 
     /// A call without a result.

@@ -118,7 +118,7 @@ record ModelLoader(
         return String.join(
                 "\0",
                 program.sourceSha256(),
-                NativeLibrary.sha256(),
+                NativeLibrary.checksum(),
                 String.valueOf(device.isGpu()),
                 weights.name(),
                 cache.name(),
@@ -214,16 +214,16 @@ record ModelLoader(
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// What a tensor takes on its way to the program. If the file has it in another form, it is copied in main memory,
-    /// together with the others of its matrix. Experts come one by one. The second embedding stays as it is
-    /// stored, in main memory.
+    /// What a tensor takes on its way to the program. On a CPU, rows that get another order are copied in main memory.
+    /// So is what the file has in another form, together with the others of its matrix. Experts come one by one.
+    /// The second embedding stays as it is stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
-        return name.equals(TensorCheck.LAYER_EMBEDDING)
-                ? device.isGpu() ? 0 : tensor.bytes()
-                : program.loadingBytes(tensor.elements() / parts(name, config))
-                        + (device.isGpu() || tensor.packed() == null
-                                ? 0
-                                : MOST_JOINED * tensor.bytes() / parts(name, config));
+        if (name.equals(TensorCheck.LAYER_EMBEDDING)) {
+            return device.isGpu() ? 0 : tensor.bytes();
+        }
+        var isCopied = !device.isGpu() && (tensor.packed() != null || LayerTensors.isOfLayer(name));
+        return program.loadingBytes(tensor.elements() / parts(name, config))
+                + (isCopied ? MOST_JOINED * tensor.bytes() / parts(name, config) : 0);
     }
 
     /// In how many parts a tensor is loaded.

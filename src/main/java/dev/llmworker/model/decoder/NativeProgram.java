@@ -16,8 +16,6 @@ import java.util.Set;
 /// The program for CPUs. Its layers are in C++, and its weights are as they are stored. A row's result
 /// never depends on the rows beside it.
 record NativeProgram(ExportedProgram exported) implements DecoderProgram {
-    /// Types whose blocks the program takes, and checks, itself.
-    private static final Set<TensorType> BLOCKS = EnumSet.of(TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0);
     /// Types of which the program holds exactly what the file has.
     private static final Set<TensorType> HELD_EXACTLY = EnumSet.of(
             TensorType.Q4_0,
@@ -64,9 +62,23 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
         return HELD_EXACTLY.contains(type);
     }
 
+    /// The program checks the scales and offsets of blocks as it holds them.
     @Override
     public boolean checksFinite(TensorType type) {
-        return BLOCKS.contains(type);
+        return !type.isPlain();
+    }
+
+    /// Blocks go into the kernels' layout one by one.
+    @Override
+    public long loadingBytes(long elements) {
+        return 0;
+    }
+
+    /// The weights are loaded by as many threads as the program was opened with.
+    @Override
+    public void allocate() {
+        DecoderProgram.super.allocate();
+        exported.run("use_threads", exported.threads());
     }
 
     @Override

@@ -1,39 +1,84 @@
 package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import ai.djl.Device;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
 
-/// Each quantised type of GGUF is read as the package gguf reads it, to the bit.
+/// Each quantised type of GGUF is read as the package gguf reads it, to the bit: by libtorch and by the native library.
 @Concurrent
 class GgufBlocksTest {
-    @ParameterizedTest
-    @EnumSource(
-            mode = EnumSource.Mode.EXCLUDE,
-            names = {"F32", "F16", "BF16"})
-    void blocksBecomeTheNumbersThatThePackageGgufMakesOfThem(TensorType type) throws Exception {
+    private static final int BLOCKS = 64;
+
+    private static List<TensorType> types() {
+        return Arrays.stream(TensorType.values())
+                .filter(type -> !type.isPlain())
+                .toList();
+    }
+
+    /// The programs are opened once for all types, because that takes longest.
+    private static List<DecoderProgram> programs() throws IOException, InterruptedException {
         Libtorch.await();
-        var golden = GoldenBlocks.of(type);
-        var expected = golden.floats();
-        try (var arena = Arena.ofConfined();
-                var program = ProgramKind.DENSE.open(Device.cpu(), 1)) {
-            var data = arena.allocateFrom(ValueLayout.JAVA_BYTE, golden.blocks());
-            var tensor = new Tensor(Path.of("golden"), "w", type, new long[] {expected.length}, data);
-            var found = program.fileNumbers(tensor);
-            assertEquals(expected.length, found.length);
-            for (var i = 0; i < found.length; i++) {
-                // The sign of a zero may differ.
-                assertEquals(bits(expected[i]), bits(found[i]), type + ", element " + i);
+        assertNull(NativeLibrary.problem());
+        return List.of(ProgramKind.DENSE.open(Device.cpu(), 1), ProgramKind.NATIVE.open(Device.cpu(), 1));
+    }
+
+    @Test
+    void blocksBecomeTheNumbersThatThePackageGgufMakesOfThem() throws Exception {
+        for (var program : programs()) {
+            try (program) {
+                for (var type : types()) {
+                    var golden = GoldenBlocks.of(type);
+                    var expected = golden.floats();
+                    var found = numbers(program, type, golden.blocks());
+                    assertEquals(expected.length, found.length);
+                    for (var i = 0; i < found.length; i++) {
+                        // The sign of a zero may differ.
+                        assertEquals(bits(expected[i]), bits(found[i]), program + ", " + type + ", element " + i);
+                    }
+                }
             }
+        }
+    }
+
+    /// Also of scales that are not finite.
+    @Test
+    void theNativeLibraryReadsAnyBlockAsLibtorchDoes() throws Exception {
+        var programs = programs();
+        try (var dense = programs.getFirst();
+                var own = programs.getLast()) {
+            for (var type : types()) {
+                var blocks = new byte[BLOCKS * type.blockBytes()];
+                new Random(type.ggufId()).nextBytes(blocks);
+                var expected = numbers(dense, type, blocks);
+                var found = numbers(own, type, blocks);
+                assertEquals(expected.length, found.length);
+                for (var i = 0; i < expected.length; i++) {
+                    assertEquals(
+                            Float.floatToIntBits(expected[i]), Float.floatToIntBits(found[i]), type + ", element " + i);
+                }
+            }
+        }
+    }
+
+    private static float[] numbers(DecoderProgram program, TensorType type, byte[] blocks) {
+        try (var arena = Arena.ofConfined()) {
+            var data = arena.allocateFrom(ValueLayout.JAVA_BYTE, blocks);
+            var elements = (long) blocks.length / type.blockBytes() * type.blockElements();
+            return program.fileNumbers(new Tensor(Path.of("golden"), "w", type, new long[] {elements}, data));
         }
     }
 
