@@ -7,9 +7,8 @@ LLAMA_CPP_BIN has llama-quantize, llama-imatrix, llama-gguf-split and llama-benc
 as the starter model's. A FILE is a row of the table: a type, or one of the mixtures below. Options:
 
     --folder FOLDER     keeps the files, and takes those that are there; otherwise they are deleted
-    --rounds N          of the measurement of speed, 0 for none (default: 5)
+    --rounds N          of the measurement of speed, 0 for none (default: 3)
     --minutes N         begins no further file after this time (default: 60)
-    --by COMMAND        a prefix of the commands that are measured, such as one that raises their priority
     WORKER=COMMAND      another command that starts the worker, default ./worker
 
 The model is random, of Granite's kind, so that both the native program and the dense one can run it. Its rows are multiples of 256.
@@ -21,8 +20,11 @@ log-probabilities of its 20 likeliest tokens, at each of its tokens. The script 
 - the native program is further from the file's numbers than a tenth of what the type itself loses, and than LEAST_LOSS, or
 - the parts of a split file give other log-probabilities than the whole file.
 
-The first token of an answer comes from the prompt's kernels, the others from those of a step. Speeds are the best of the rounds, in
-which a stream of the worker and llama-bench alternate, with the same number of threads.
+The first token of an answer comes from the prompt's kernels, the others from those of a step.
+
+Speeds are tokens of one answer by second of processor time, with one thread for each program, so that they hardly depend on what else
+runs. They are the best of the rounds, in which the worker and llama-bench alternate. The worker's time is that of its whole process
+while it answers. llama-bench's is the difference between a long run and a short one.
 """
 
 import argparse
@@ -30,6 +32,7 @@ import functools
 import http.client
 import json
 import os
+import resource
 import shlex
 import socket
 import subprocess
@@ -68,7 +71,8 @@ SPLIT = "all_kinds"
 # Of a log-probability in nats, of the dense program in float32.
 MOST_OFF = 5e-3
 LEAST_LOSS = 1e-3
-LIKELIEST, ANSWER, SPEED_TOKENS = 20, 16, 64
+LIKELIEST, ANSWER = 20, 16
+SHORT, LONG = 16, 80
 PROMPTS = [
     "The harbour was quiet in the morning, and the river carried a few small boats to the market.",
     "def mean(values):\n    return sum(values) / len(values)\n\nprint(mean([1, 2, 3]))\n",
@@ -255,18 +259,17 @@ def divergence(true: torch.Tensor, found: torch.Tensor) -> float:
 class Worker:
     """Serves a file on a free port until it is closed."""
 
-    def __init__(self, file: Path, prefix: list[str] = [], **settings):
+    def __init__(self, file: Path, **settings):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        others = dict(MODEL=file, HOST="127.0.0.1", PORT=self.port, SPECULATION="off", MAX_SLOTS=4, THREADS=os.cpu_count())
+        others = dict(MODEL=file, HOST="127.0.0.1", PORT=self.port, SPECULATION="off", MAX_SLOTS=4, THREADS=1)
         others |= dict(PREFIX_CACHE_BYTES=0, REQUEST_TIMEOUT="20m")
         environment = os.environ | {name: str(value) for name, value in (others | settings).items()}
         self.log = tempfile.TemporaryFile("w+")
-        command = prefix + shlex.split(os.environ.get("WORKER", "./worker"))
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-        )
+        command = shlex.split(os.environ.get("WORKER", "./worker"))
+        streams = dict(stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, env=environment, **streams)
         until = time.monotonic() + 300
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > until:
@@ -304,9 +307,16 @@ class Worker:
         choice = self.post("/v1/chat/completions", body | {"logprobs": True, "top_logprobs": LIKELIEST})["choices"][0]
         return ids, choice["logprobs"]["content"]
 
+    def processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def speed(self) -> float:
-        """Tokens a second of one stream."""
-        times = [now for now, chunk in Client(f"http://127.0.0.1:{self.port}").stream(PROMPTS[0], SPEED_TOKENS) if chunk["choices"]]
+        """Tokens of one answer by second of processor time."""
+        times = []
+        for _, chunk in Client(f"http://127.0.0.1:{self.port}").stream(PROMPTS[0], LONG - SHORT + 1):
+            if chunk["choices"]:
+                times.append(self.processor_seconds())
         return (len(times) - 1) / (times[-1] - times[0])
 
     def close(self) -> None:
@@ -353,9 +363,15 @@ def compare(worker: Worker, ids_of: dict[bytes, int]) -> tuple[float, float, lis
     return sum(losses) / len(losses), most, all_found
 
 
-def peer_speed(tools: Path, file: Path, prefix: list[str]) -> float:
-    words = ["-m", file, "-p", 0, "-n", SPEED_TOKENS, "-r", 1, "-t", os.cpu_count(), "-fa", "on", "-o", "json"]
-    return json.loads(run(*prefix, tools / "llama-bench", *words))[0]["avg_ts"]
+def peer_speed(tools: Path, file: Path) -> float:
+    seconds = []
+    for tokens in (SHORT, LONG):
+        words = ["-m", file, "-p", 0, "-n", tokens, "-r", 1, "-t", 1, "-fa", "on", "--no-warmup"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(tools / "llama-bench", *words)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return (LONG - SHORT) / (seconds[1] - seconds[0])
 
 
 # --- The table.
@@ -370,13 +386,12 @@ def measure(name: str, file: Path, true: torch.Tensor, ids_of: dict[bytes, int],
         problems.append(f"{name}: the file holds {sorted(held)}")
     take(numbers(file))
     loss = divergence(true, log_probabilities(fixed_text()))
-    prefix = shlex.split(options.by)
-    with Worker(file, prefix, KERNELS="native") as worker:
+    with Worker(file, KERNELS="native") as worker:
         native, native_off, whole = compare(worker, ids_of)
         own, peer = [], []
         for _ in range(options.rounds):
             own.append(worker.speed())
-            peer.append(peer_speed(options.tools, file, prefix))
+            peer.append(peer_speed(options.tools, file))
     with Worker(file, KERNELS="torch", DTYPE="fp32", KV_CACHE_DTYPE="fp32") as worker:
         dense, dense_off, _ = compare(worker, ids_of)
     if dense_off > MOST_OFF:
@@ -414,10 +429,10 @@ def main() -> None:
     parser.add_argument("vocabulary", type=lambda path: Path(path).resolve())
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--folder", type=lambda path: Path(path).resolve())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--by", default="")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     until = time.monotonic() + 60 * options.minutes
     rows = options.files or TYPES + list(MIXTURES)
     problems, left = [], []
