@@ -23,8 +23,8 @@ log-probabilities of its 20 likeliest tokens, at each of its tokens. The script 
 The first token of an answer comes from the prompt's kernels, the others from those of a step.
 
 Speeds are tokens of one answer by second of processor time, with one thread for each program, so that they hardly depend on what else
-runs. They are the best of the rounds, in which the worker and llama-bench alternate. The worker's time is that of its whole process
-while it answers. llama-bench's is the difference between a long run and a short one.
+runs. They are the best of the rounds, in which the worker and llama-bench alternate. The time is the difference between a long answer
+and a short one: of the worker's busiest thread, which is the engine's, and of the whole of llama-bench.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 from mixed_load import Client
 from transformers import GraniteConfig, GraniteForCausalLM
 
-LAYERS, HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 6, 1024, 16, 4, 3072, 4096, 1024
+LAYERS, HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 2, 1024, 16, 4, 2048, 2048, 1024
 EMBEDDING_SCALE, RESIDUAL_SCALE, LOGIT_SCALE, EPSILON, ROPE_BASE = 32.0, 0.5, 0.5, 1e-5, 10000.0
 TYPES = (
     "F16 BF16 Q8_0 Q6_K Q5_K Q5_1 Q5_0 Q4_K Q4_1 Q4_0 IQ4_NL IQ4_XS MXFP4 Q3_K IQ3_S IQ3_XXS Q2_K IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S "
@@ -62,9 +62,10 @@ MIXTURES = {
     "Q3_K_M": [],
     "Q4_K_M": [],
     "IQ4_XS_mixed": [],
+    # The first pattern that fits counts.
     "all_kinds": [
-        *("attn_q=bf16 attn_k=f16 attn_v=f32 attn_output=mxfp4 ffn_gate=iq3_xxs ffn_up=iq2_s ffn_down=q5_k".split()),
-        *("blk.0.attn_q=iq4_xs blk.1.attn_q=tq2_0 blk.2.ffn_up=q2_k blk.3.ffn_down=iq1_m".split()),
+        *"blk.0.attn_q=iq4_xs blk.0.attn_k=iq2_xs blk.0.ffn_gate=tq2_0 blk.0.ffn_up=q2_k blk.0.ffn_down=iq1_m".split(),
+        *"attn_q=bf16 attn_k=f16 attn_v=f32 attn_output=mxfp4 ffn_gate=iq3_xxs ffn_up=iq2_s ffn_down=q5_k".split(),
     ],
 }
 SPLIT = "all_kinds"
@@ -307,17 +308,29 @@ class Worker:
         choice = self.post("/v1/chat/completions", body | {"logprobs": True, "top_logprobs": LIKELIEST})["choices"][0]
         return ids, choice["logprobs"]["content"]
 
-    def processor_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def processor_seconds(self) -> dict[str, float]:
+        """Of each thread."""
+        found = {}
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                # Nanoseconds.
+                found[thread.name] = int((thread / "schedstat").read_text().split()[0]) / 1e9
+            except FileNotFoundError:
+                pass
+        return found
+
+    def decoding_seconds(self, tokens: int) -> float:
+        """The processor time of the busiest thread for a whole answer, whose prompt is cached after the first one."""
+        before = self.processor_seconds()
+        for _ in Client(f"http://127.0.0.1:{self.port}").stream(PROMPTS[0], tokens):
+            pass
+        after = self.processor_seconds()
+        return max(after[name] - seconds for name, seconds in before.items() if name in after)
 
     def speed(self) -> float:
-        """Tokens of one answer by second of processor time."""
-        times = []
-        for _, chunk in Client(f"http://127.0.0.1:{self.port}").stream(PROMPTS[0], LONG - SHORT + 1):
-            if chunk["choices"]:
-                times.append(self.processor_seconds())
-        return (len(times) - 1) / (times[-1] - times[0])
+        """Tokens of one answer by second."""
+        self.decoding_seconds(SHORT)
+        return (LONG - SHORT) / (self.decoding_seconds(LONG) - self.decoding_seconds(SHORT))
 
     def close(self) -> None:
         self.process.terminate()
@@ -411,7 +424,7 @@ def measure_split(file: Path, whole: list, ids_of: dict[bytes, int], options: ar
     folder.mkdir(exist_ok=True)
     for part in folder.iterdir():
         part.unlink()
-    run(options.tools / "llama-gguf-split", "--split", "--split-max-tensors", 12, file, folder / "model")
+    run(options.tools / "llama-gguf-split", "--split", "--split-max-tensors", 5, file, folder / "model")
     parts = sorted(folder.iterdir())
     problems = []
     for place in (parts[0], folder):
