@@ -73,7 +73,9 @@ class RestartTest {
         Files.write(file, other);
         var others = serve("model.gguf");
         assertEquals(0, others.cached, others.toString());
-        assertTrue(others.found.endsWith(" 0 cached prefixes of 0 tokens, and 1 of another model, salt, format or version"),
+        assertTrue(
+                others.found.endsWith(
+                        " 0 cached prefixes of 0 tokens, and 1 of another model, salt, format or version"),
                 others.found);
 
         Files.write(file, own);

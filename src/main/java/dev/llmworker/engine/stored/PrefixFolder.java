@@ -278,7 +278,8 @@ public final class PrefixFolder {
         long bytes = 0;
         try (var files = Files.newDirectoryStream(folder, "*" + PARTIAL)) {
             for (var path : files) {
-                var entry = PARTIAL_NAME.matcher(String.valueOf(path.getFileName())).matches() ? entry(path) : null;
+                var entry =
+                        PARTIAL_NAME.matcher(String.valueOf(path.getFileName())).matches() ? entry(path) : null;
                 bytes += entry == null ? 0 : entry.bytes;
             }
         } catch (IOException | java.nio.file.DirectoryIteratorException e) {

@@ -390,7 +390,9 @@ class PrefixFolderTest {
         var next = prefix(150);
         var partial = Path.of(old.path().toString().replace(".kv", ".kv.part"));
         Files.write(partial, new byte[(int) old.bytes() / 2]);
-        assertNull(folder.room(5 * old.bytes() / 4).write(next, null, List.of(), layout(), () -> false), "with the old one deleted");
+        assertNull(
+                folder.room(5 * old.bytes() / 4).write(next, null, List.of(), layout(), () -> false),
+                "with the old one deleted");
         assertTrue(Files.exists(old.path()));
         assertNotNull(folder.room(2 * old.bytes()).write(next, null, List.of(), layout(), () -> false));
         assertFalse(Files.exists(old.path()), "it made room");

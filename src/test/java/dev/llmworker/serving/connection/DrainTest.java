@@ -23,7 +23,12 @@ class DrainTest {
         var clock = new ManualClock();
         var sockets = new WebSockets(clock, Timeouts.DEFAULT, 10);
         var senders = new SlowSenders(clock, Timeouts.DEFAULT);
-        return new Drain(Timeouts.DEFAULT, sockets, senders, new PathRules(), () -> nanos.getAndAdd(secondsPerLook * 1_000_000_000));
+        return new Drain(
+                Timeouts.DEFAULT,
+                sockets,
+                senders,
+                new PathRules(),
+                () -> nanos.getAndAdd(secondsPerLook * 1_000_000_000));
     }
 
     @Test
