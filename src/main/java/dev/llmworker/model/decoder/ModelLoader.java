@@ -220,10 +220,8 @@ record ModelLoader(
         }
     }
 
-    /// What a tensor takes on its way to the program. If the file has it in another form, it is copied in main memory,
-    /// together with the others of its matrix ([UnpackedCopies]). Experts come one by one. The second embedding
-    stays as it is
-    /// stored, in main memory.
+    /// What a tensor takes on its way to the program. If the file has it in another form, [UnpackedCopies] are made in
+    /// main memory. The second embedding stays as it is stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
                 ? device.isGpu() ? 0 : tensor.bytes()
