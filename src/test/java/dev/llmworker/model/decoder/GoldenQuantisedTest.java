@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// Folders with `quantization_config`, against transformers' figures in float32 for the numbers that the tools of each
 /// method make of them. `golden_quantised.py` writes them.
+@Concurrent
 class GoldenQuantisedTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     /// Minimums of blocks, and elements that no block holds, are rounded to float16.
@@ -58,7 +59,6 @@ class GoldenQuantisedTest {
     private Path directory;
 
     /// Each is what the tool makes of it, rounded to float16 once, or a sum of two such numbers.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void someElementsOfEachMatrixAreThoseOfTheTool(Golden golden) throws Exception {
@@ -119,7 +119,6 @@ class GoldenQuantisedTest {
         return NaiveBlocks.values(type, block)[(int) (place % type.blockElements())];
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void libtorchGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -129,7 +128,6 @@ class GoldenQuantisedTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void theNativeProgramGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -169,7 +167,6 @@ class GoldenQuantisedTest {
     }
 
     /// The same model twice: with groups that blocks hold, and with groups out of order.
-    @Concurrent
     @Test
     void theMemoryPlanCountsWhatMatricesBecome() throws Exception {
         MachineNeeds.nativeLibrary();

@@ -36,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The operators in C++ against plain loops, and against themselves: a row's bits depend on its own sequence alone.
+@Concurrent
 class NativeDecoderTest {
     /// Activations are rounded to 16 bits.
     private static final double FLOAT32_CACHE_TOLERANCE = 3e-4;
@@ -59,7 +60,6 @@ class NativeDecoderTest {
         MachineNeeds.nativeLibrary();
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyFormatIsExact(TensorType type) throws Exception {
@@ -70,7 +70,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = BESIDE_THEM)
     void soAreRowsThatFillNoPanel(TensorType type) throws Exception {
@@ -81,7 +80,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"AUTO", "FP16"})
     void aCacheOf16BitsIsClose(Precision cache) throws Exception {
@@ -91,7 +89,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "Q2_K", "Q3_K", "MXFP4"})
     void aRowsBitsDependOnItsOwnSequenceAlone(TensorType type) throws Exception {
@@ -123,7 +120,6 @@ class NativeDecoderTest {
     }
 
     /// Greedy, sampled, and with penalties and log-probabilities; two sequences, of which the second has no drafts.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void aDraftsTokenIsThatOfAStepOfItsOwn(int kind) throws Exception {
@@ -190,7 +186,6 @@ class NativeDecoderTest {
         assertArrayEquals(expected.likeliest(), found.likeliest(), what);
     }
 
-    @Concurrent
     @Test
     void draftsAreForgottenByLayersThatKeepTheLastPositionsAlone() throws Exception {
         var golden = GoldenModel.named("Gemma 3").withContext(1000);
@@ -252,7 +247,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @Test
     void partsOfPromptsBesideAStepFillTheCacheAsAlone() throws Exception {
         var random = new Random(233);
@@ -273,7 +267,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = "IQ[123].*|TQ2_0")
     void aHeadThatIsTheEmbeddingLooksTokensUpToTheBit(TensorType type) throws Exception {
@@ -296,7 +289,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void aScaleThatIsNotANumberIsRefusedByTensorAndBlock(TensorType type) {
@@ -311,7 +303,6 @@ class NativeDecoderTest {
                 refused.getMessage());
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void soIsOneOfAnEmbeddingBesideAHead(TensorType type) {
@@ -336,7 +327,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @Test
     void whatItCannotRunIsRefusedWhereItIsAskedForAndDecodedWithoutElsewhere() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q4_1, new Random(239));
