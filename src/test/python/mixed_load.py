@@ -20,9 +20,10 @@ WORDS = "river stone market winter letter garden engine silver music thunder pap
 
 
 class Client:
-    def __init__(self, url: str, timeout: float = 300, caches: bool = False):
+    def __init__(self, url: str, timeout: float = 300, caches: bool = False, key: str | None = None):
         self.address = urllib.parse.urlsplit(url)
         self.timeout, self.caches = timeout, caches
+        self.headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def stream(self, prompt: str, tokens: int):
         """Yields (seconds, chunk) as the events of an answer come in."""
@@ -30,7 +31,7 @@ class Client:
         # Each server reads its own name for "no more than the prompt says, and all of the tokens".
         body = {"prompt": prompt, "max_tokens": tokens, "stream": True, "temperature": 0}
         body |= {"ignore_eos": True, "cache_prompt": self.caches, "stream_options": {"include_usage": True}}
-        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", "/v1/completions", json.dumps(body), self.headers)
         response = connection.getresponse()
         if response.status != 200:
             raise RuntimeError(f"{response.status}: {response.read()[:300]!r}")

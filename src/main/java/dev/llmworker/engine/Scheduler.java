@@ -549,7 +549,7 @@ final class Scheduler {
         // The whole slot: what is not finite may also lie behind this sequence, left by an earlier one. Attention
         // reads a little past a sequence's end, with a weight of 0, and 0 times NaN is NaN.
         decoder.clearSlot(slots.slotOf(sequence), decoder.description().contextLength());
-        if (sequence.reused() > 0) {
+        if (sequence.hasReused()) {
             slots.forgetLike(sequence);
         }
         end(sequence, false);

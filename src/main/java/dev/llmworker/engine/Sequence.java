@@ -76,6 +76,7 @@ final class Sequence implements Generation, Job {
     private int prefillLength;
     private int prefilled;
     private boolean preempted;
+    private boolean hasReused;
     /// The number of sequences that were taken before it.
     private long taken;
     private volatile int reused;
@@ -201,6 +202,7 @@ final class Sequence implements Generation, Job {
     /// @param exact as [#exact()]
     void reuse(int positions, int exact) {
         this.prefilled = positions;
+        hasReused |= positions > 0;
         if (!preempted) {
             this.reused = positions;
         }
@@ -210,6 +212,11 @@ final class Sequence implements Generation, Job {
     /// How many positions came from the prefix cache.
     int reused() {
         return reused;
+    }
+
+    /// Whether any positions came from there, also after it was preempted.
+    boolean hasReused() {
+        return hasReused;
     }
 
     /// The engine starts to work on the sequence.

@@ -694,6 +694,17 @@ class EvictedPrefixesTest {
         assertEquals(0, reusedOf(prompt));
     }
 
+    /// Its client is not told of what it reused later, but its numbers may come from there.
+    @Test
+    void aPreemptedSequenceHasReusedWhatItGotLater() {
+        var sequence = submit(ids(100), ANSWER, "");
+        sequence.preempt();
+        assertFalse(sequence.hasReused());
+        sequence.reuse(64, 64);
+        assertEquals(0, sequence.reused());
+        assertTrue(sequence.hasReused());
+    }
+
     /// The state is a piece of its own, after which the time is looked at.
     @Test
     void aStateIsCopiedBackInAStepOfItsOwn() {

@@ -274,6 +274,20 @@ public final class PrefixFolder {
         return found;
     }
 
+    private long partialBytes() {
+        long bytes = 0;
+        try (var files = Files.newDirectoryStream(folder, "*" + PARTIAL)) {
+            for (var path : files) {
+                var entry =
+                        PARTIAL_NAME.matcher(String.valueOf(path.getFileName())).matches() ? entry(path) : null;
+                bytes += entry == null ? 0 : entry.bytes;
+            }
+        } catch (IOException | java.nio.file.DirectoryIteratorException e) {
+            LOG.warn("{} cannot be read: {}", folder, e.getMessage());
+        }
+        return bytes;
+    }
+
     /// @return null if it is no file, or another worker has deleted or renamed it
     private static @Nullable Entry entry(Path path) {
         try {
@@ -398,11 +412,14 @@ public final class PrefixFolder {
     /// What files take, and may take. The folder is listed once: what other workers do meanwhile does not count.
     public final class Room {
         private final long mostBytes;
+        /// Of files that others are writing, or left half written. They are not deleted for room.
+        private final long partialBytes;
         /// The one that was used least recently comes first.
         private final List<Entry> files;
 
         private Room(long mostBytes) {
             this.mostBytes = mostBytes;
+            this.partialBytes = partialBytes();
             this.files = new ArrayList<>(files().reversed());
         }
 
@@ -445,7 +462,7 @@ public final class PrefixFolder {
         /// What to delete for `more` bytes; null if that is not enough.
         private @Nullable List<Entry> inTheWay(long more, Set<Path> kept, List<Entry> own) {
             var found = new ArrayList<Entry>();
-            long held = files.stream().mapToLong(Entry::bytes).sum();
+            long held = partialBytes + files.stream().mapToLong(Entry::bytes).sum();
             for (var file : files) {
                 if (held + more <= mostBytes) {
                     break;

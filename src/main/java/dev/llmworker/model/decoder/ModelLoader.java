@@ -3,16 +3,16 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
-import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.LayerState;
-import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.device.DeviceMemory;
 import dev.llmworker.model.device.Devices;
+import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.model.device.Precision;
+import dev.llmworker.model.loading.UnpackedCopies;
 import dev.llmworker.model.loading.WeightLoader;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.content.Tensor;
@@ -21,7 +21,6 @@ import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -47,9 +46,6 @@ record ModelLoader(
     /// A machine runs other programs too; a GPU only runs this one.
     private static final double CPU_CACHE_SHARE = 0.5;
 
-    /// Tensors that are joined to one matrix: queries, keys and values.
-    private static final int MOST_JOINED = 3;
-
     private static final double GPU_CACHE_SHARE = 0.9;
     /// A step of a GPU takes hardly longer with more rows.
     private static final int GPU_SLOTS = 128;
@@ -73,6 +69,7 @@ record ModelLoader(
     }
 
     Loaded load(LongConsumer progress) throws IOException, InterruptedException {
+        checkMainMemory();
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         var memory = DeviceMemory.of(device);
@@ -113,12 +110,13 @@ record ModelLoader(
     }
 
     /// The context is part of it, because some models turn positions otherwise in longer ones. Kernels of another build
-    /// may round otherwise.
+    /// may round otherwise, and so may another processor.
     private String copiesFormat(List<LayerState> states, Precision weights, Precision cache, int contextLength) {
         return String.join(
                 "\0",
                 program.sourceSha256(),
                 NativeLibrary.checksum(),
+                Libtorch.kernels(),
                 String.valueOf(device.isGpu()),
                 weights.name(),
                 cache.name(),
@@ -176,6 +174,7 @@ record ModelLoader(
         for (var tensor : model.tensors().values()) {
             tensor.checkFinite();
         }
+        checkMainMemory();
         var memory = DeviceMemory.of(device);
         var loader = new WeightLoader(model, described, program, weights, memory.total(), _ -> {});
         return ModelSummary.of(
@@ -214,28 +213,20 @@ record ModelLoader(
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// What a tensor takes on its way to the program. On a CPU, rows that get another order are copied in main memory.
-    /// So is what the file has in another form, together with the others of its matrix. Experts come one by one.
-    /// The second embedding stays as it is stored, in main memory.
-    private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
-        if (name.equals(TensorCheck.LAYER_EMBEDDING)) {
-            return device.isGpu() ? 0 : tensor.bytes();
+    /// On a CPU the plan counts all of it.
+    private void checkMainMemory() {
+        if (device.isGpu()) {
+            UnpackedCopies.check(model, described, DeviceMemory.of(Device.cpu()));
         }
-        var isCopied = !device.isGpu() && (tensor.packed() != null || LayerTensors.isOfLayer(name));
-        return program.loadingBytes(tensor.elements() / parts(name, config))
-                + (isCopied ? MOST_JOINED * tensor.bytes() / parts(name, config) : 0);
     }
 
-    /// In how many parts a tensor is loaded.
-    private static int parts(String name, ModelConfig config) {
-        return LayerTensors.isOfAllExperts(name)
-                ? config.layers().stream()
-                        .map(layer -> layer.feedForward().experts())
-                        .filter(Objects::nonNull)
-                        .mapToInt(Experts::count)
-                        .findFirst()
-                        .orElse(1)
-                : 1;
+    /// What a tensor takes on its way to the program. If the file has it in another form, [UnpackedCopies] are made in
+    /// main memory. The second embedding stays as it is stored, in main memory.
+    private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
+        return name.equals(TensorCheck.LAYER_EMBEDDING)
+                ? device.isGpu() ? 0 : tensor.bytes()
+                : program.loadingBytes(tensor.elements() / UnpackedCopies.parts(name, config))
+                        + (device.isGpu() ? 0 : UnpackedCopies.bytes(name, tensor, config));
     }
 
     /// The most tokens of prompts that one call takes. A text whose tokens see those after them is one piece.

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
 
 /// libtorch, loaded once for the process. Loading it takes longest of all parts of a start, and depends on none
 /// of the others.
@@ -15,6 +16,8 @@ import java.util.concurrent.FutureTask;
 public final class Libtorch {
     /// Files that exist if NVIDIA's driver is installed: on Linux itself, and in Windows' subsystem for Linux.
     private static final List<String> GPU_FILES = List.of("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg");
+    /// How the names of features begin.
+    private static final List<String> VECTORS = List.of("sse4", "avx", "amx", "fma", "f16c", "asimd", "sve", "bf16");
     /// If set, DJL looks for GPUs in a separate process.
     private static final String CUDA_BY_FORK = "ai.djl.util.cuda.fork";
 
@@ -48,6 +51,15 @@ public final class Libtorch {
             await();
             Devices.of(device);
         }
+    }
+
+    /// What decides how its kernels round: the version, and what the processor has to compute vectors.
+    public static String kernels() {
+        var features = CpuFeatures.read().stream()
+                .filter(name -> VECTORS.stream().anyMatch(name::startsWith))
+                .sorted()
+                .collect(Collectors.joining(" "));
+        return Engine.getEngine("PyTorch").getVersion() + " " + System.getProperty("os.arch") + " " + features;
     }
 
     /// Whether this machine may have a GPU. On systems other than Linux, DJL finds out.

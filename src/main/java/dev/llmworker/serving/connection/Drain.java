@@ -10,6 +10,7 @@ import io.vertx.core.http.HttpServerRequest;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +31,7 @@ public final class Drain {
     private final WebSockets sockets;
     private final SlowSenders requests;
     private final PathRules rules;
+    private final LongSupplier nanoClock;
     private final CountDownLatch hurried = new CountDownLatch(1);
     private volatile @Nullable WorkerStats stats;
     private volatile boolean begun;
@@ -37,10 +39,15 @@ public final class Drain {
     private volatile boolean timeUp;
 
     public Drain(Timeouts timeouts, WebSockets sockets, SlowSenders requests, PathRules rules) {
+        this(timeouts, sockets, requests, rules, System::nanoTime);
+    }
+
+    Drain(Timeouts timeouts, WebSockets sockets, SlowSenders requests, PathRules rules, LongSupplier nanoClock) {
         this.timeouts = timeouts;
         this.sockets = sockets;
         this.requests = requests;
         this.rules = rules;
+        this.nanoClock = nanoClock;
     }
 
     public boolean hasBegun() {
@@ -95,7 +102,7 @@ public final class Drain {
         if (hurried.getCount() == 0) {
             return Duration.ZERO;
         }
-        var taken = begun ? Duration.ofNanos(System.nanoTime() - begunNanos) : Duration.ZERO;
+        var taken = begun ? Duration.ofNanos(nanoClock.getAsLong() - begunNanos) : Duration.ZERO;
         var left = timeouts.drain().minus(taken);
         return left.isNegative() ? Duration.ZERO : left;
     }
@@ -113,7 +120,7 @@ public final class Drain {
             return;
         }
         this.stats = stats;
-        begunNanos = System.nanoTime();
+        begunNanos = nanoClock.getAsLong();
         begun = true;
         sockets.leave();
         var running = stats.runningGenerations();
@@ -138,10 +145,10 @@ public final class Drain {
     /// @param enough ends the waiting
     /// @return whether nothing runs any more
     private boolean awaitQuiet(WorkerStats stats, long limitMillis, CountDownLatch enough) {
-        var end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(limitMillis);
+        var end = nanoClock.getAsLong() + TimeUnit.MILLISECONDS.toNanos(limitMillis);
         try {
             while (!isQuiet(stats)) {
-                if (System.nanoTime() - end >= 0 || enough.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
+                if (nanoClock.getAsLong() - end >= 0 || enough.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
                     return isQuiet(stats);
                 }
             }

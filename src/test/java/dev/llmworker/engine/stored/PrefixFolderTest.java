@@ -385,6 +385,25 @@ class PrefixFolderTest {
         assertFalse(Files.exists(partial));
     }
 
+    /// Another worker may write to it now.
+    @Test
+    void halfWrittenFilesTakeRoom() throws Exception {
+        var old = write(prefix(150));
+        var next = prefix(150);
+        var partial = Path.of(old.path().toString().replace(".kv", ".kv.part"));
+        Files.write(partial, new byte[(int) old.bytes() / 2]);
+        assertNull(
+                folder.room(5 * old.bytes() / 4).write(next, null, List.of(), layout(), () -> false),
+                "with the old one deleted");
+        assertTrue(Files.exists(old.path()));
+        assertNotNull(folder.room(2 * old.bytes()).write(next, null, List.of(), layout(), () -> false));
+        assertFalse(Files.exists(old.path()), "it made room");
+        assertTrue(Files.exists(partial));
+        Files.delete(partial);
+        assertNotNull(folder.room(2 * old.bytes()).write(prefix(150), null, List.of(), layout(), () -> false));
+        assertEquals(2, files());
+    }
+
     @Test
     void twoWorkersUseOneFolder() throws Exception {
         var prefixes = List.of(prefix(100), prefix(101), prefix(102), prefix(103));

@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.model.device.DeviceMemory;
 import dev.llmworker.model.device.Precision;
+import dev.llmworker.model.loading.UnpackedCopies;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.SafetensorsFolder;
@@ -83,6 +86,29 @@ class GoldenQuantisedTest {
             }
         }
         assertEquals(golden.samples().keySet(), seen);
+    }
+
+    /// The plan of a GPU's memory does not count them.
+    @Concurrent
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void onAGpuUnpackedMatricesMustFitIntoMainMemory(Golden golden) throws Exception {
+        write(golden);
+        try (var model = StoredModel.open(directory)) {
+            var config = Architectures.describe(model);
+            long largest = model.tensors().values().stream()
+                    .filter(tensor -> tensor.packed() != null && !tensor.name().contains("experts"))
+                    .mapToLong(Tensor::bytes)
+                    .max()
+                    .orElseThrow();
+            long most = UnpackedCopies.mostBytes(model, config);
+            assertTrue(most >= 3 * largest, most + " bytes");
+            UnpackedCopies.check(model, config, new DeviceMemory(2 * most, most, "this machine"));
+            var refused = assertThrows(
+                    IllegalArgumentException.class,
+                    () -> UnpackedCopies.check(model, config, new DeviceMemory(2 * most, most - 1, "this machine")));
+            assertTrue(String.valueOf(refused.getMessage()).contains("of main memory; this machine has"));
+        }
     }
 
     private static float element(Tensor tensor, long place) {
