@@ -144,7 +144,7 @@ struct Chains<T, 0> {};
 
 // For each block of a row of activations the sum of its numbers, or of one half of it.
 template <int PARTS>
-const float* sums(const Activations& x, int part, int row) {
+const float* sums(const RoundedRows& x, int part, int row) {
   return PARTS == 1 ? x.sums(row) : x.half_sums(part, row);
 }
 
@@ -154,7 +154,7 @@ const float* sums(const Activations& x, int part, int row) {
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
 [[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
-                                       const Activations& x, int first, int from, int count, float* results) {
+                                       const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
   constexpr int CHAINS = std::min(chains(T), EACH);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
@@ -283,7 +283,7 @@ static_assert(!BYTE_PRODUCTS || PANEL == 16);
 
 F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
 
-// The order of the columns in `Activations::halves`: of eight the high halves, and then the low ones.
+// The order of the columns in `RoundedRows::halves`: of eight the high halves, and then the low ones.
 constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
   std::array<uint8_t, 16> order{};
   for (int i = 0; i < 8; i++) {
@@ -295,6 +295,15 @@ constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
 }
 
 constexpr std::array<uint8_t, 16> HALVES_ORDER[2] = {halves_order(false), halves_order(true)};
+
+// The order of 16 columns in `RoundedRows::bytes`.
+constexpr std::array<uint8_t, 16> bytes_order() {
+  std::array<uint8_t, 16> order{};
+  for (int i = 0; i < 16; i++) order[i] = static_cast<uint8_t>(NIBBLE_COLUMNS[i % 4 * 2 + i / 4 % 2] + i / 8 * 8);
+  return order;
+}
+
+constexpr std::array<uint8_t, 16> BYTES_ORDER = bytes_order();
 
 // Eight columns of eight rows as signed bytes: of each row four columns, and the next four.
 struct Octet {
@@ -319,10 +328,11 @@ inline Octet octet(const uint8_t* words, U8x16 table) {
 }
 
 // Sums over a block of T rows of activations times GROUPS times eight rows of a panel. It is recursive as `Sums` is.
-template <Products HOW, int T, int GROUPS>
+// Each: ByteSums or WholeByteSums
+template <typename Each, int T, int GROUPS>
 struct ByteTile {
-  ByteSums<HOW> low, high;
-  ByteTile<HOW, T - 1, GROUPS> others;
+  Each low, high;
+  ByteTile<Each, T - 1, GROUPS> others;
 
   [[gnu::always_inline]] void add(const Octet (&weights)[2], const uint8_t* columns, size_t stride) {
     low.add(weights[0].first, weights[0].others, columns);
@@ -343,7 +353,7 @@ struct ByteTile {
 
  private:
   template <bool OFFSET, int FACTOR>
-  [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
+  [[gnu::always_inline]] static void settle_eight(const Each& sums, F32x8 scale, F32x8 offset, float its_scale,
                                                   float total, int32_t added, float* results) {
     I32x8 all = sums.total();
     if constexpr (FACTOR != 0) all = all + splat_integer(FACTOR * added);
@@ -353,20 +363,22 @@ struct ByteTile {
   }
 };
 
-template <Products HOW, int GROUPS>
-struct ByteTile<HOW, 0, GROUPS> {
+template <typename Each, int GROUPS>
+struct ByteTile<Each, 0, GROUPS> {
   void add(const Octet (&)[2], const uint8_t*, size_t) {}
   template <bool OFFSET, int FACTOR>
   void settle(const Heads<F32x8>&, const float*, const float*, const int32_t*, size_t, float*) const {}
 };
 
 // As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
-template <Products HOW, Format FORMAT, int T, int GROUPS>
-void byte_product(const uint8_t* panel, U8x16 table, int group, const Activations& x, int first, int from, int count,
+template <typename Each, Format FORMAT, int T, int GROUPS, bool WHOLE>
+void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRows& x, int first, int from, int count,
                   float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = has_nibbles(FORMAT) ? 64 : 128;
-  const size_t stride = x.columns(), blocks = stride / BLOCK;
-  const uint8_t* columns = x.halves(has_nibbles(FORMAT), first) + from * 2 * BLOCK;
+  constexpr int ACTIVATION_BYTES = WHOLE ? 1 : 2;
+  const size_t stride = WHOLE ? x.stride() : 2 * static_cast<size_t>(x.columns()), blocks = x.columns() / BLOCK;
+  const uint8_t* columns = WHOLE ? reinterpret_cast<const uint8_t*>(x.bytes(first)) : x.halves(has_nibbles(FORMAT), first);
+  columns += from * ACTIVATION_BYTES * BLOCK;
   const float* scales = x.scales(first) + from;
   const int32_t* added = x.totals(first) + from;
   results += 8 * group;
@@ -374,12 +386,12 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
     const uint8_t* words = panel + 32 * group;
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
-      ByteTile<HOW, T, GROUPS> tile;
+      ByteTile<Each, T, GROUPS> tile;
 #pragma GCC unroll 4
-      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 16) {
+      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 8 * ACTIVATION_BYTES) {
         Octet weights[2] = {octet<FORMAT>(words, table), {}};
         if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32, table);
-        tile.add(weights, columns, 2 * stride);
+        tile.add(weights, columns, stride);
       }
       Heads<F32x8> all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
       if constexpr (has_offset(FORMAT)) {
@@ -395,19 +407,139 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
 }
 
 // Adds the products of all rows with a panel to `results` [rows, 16].
-template <Products HOW, Format FORMAT>
-void byte_panel(const Product& p, const uint8_t* panel, U8x16 table, float* results) {
-  const int blocks = p.x->columns() / BLOCK;
+template <typename Each, Format FORMAT, bool WHOLE>
+void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+  const int blocks = x.columns() / BLOCK;
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
     tiles<TILE>(p.rows, [&](auto t, int first) {
       // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
-        byte_product<HOW, FORMAT, t, GROUPS>(panel, table, group, *p.x, p.first + first, from, count, results + first * PANEL);
+        float* const to = results + first * PANEL;
+        byte_product<Each, FORMAT, t, GROUPS, WHOLE>(panel, table, group, x, p.first + first, from, count, to);
       }
     });
   }
+}
+
+// Does so if the CPU and the rows have such products.
+template <Format FORMAT>
+bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+  if constexpr (BYTE_PRODUCTS) {
+    if constexpr (gains_from_bytes(FORMAT)) {
+      if (x.are_bytes()) {
+        byte_panel<WholeByteSums<Products::DOTS>, FORMAT, true>(p, x, panel, table, results);
+        return true;
+      }
+    }
+    switch (x.products()) {
+      case Products::DOTS: byte_panel<ByteSums<Products::DOTS>, FORMAT, false>(p, x, panel, table, results); return true;
+      case Products::BLOCKS: byte_panel<ByteSums<Products::BLOCKS>, FORMAT, false>(p, x, panel, table, results); return true;
+      case Products::WORDS:
+      case Products::PAIRS: break;
+    }
+  }
+  return false;
+}
+
+// ---- Products of unsigned bytes of weights with signed ones of activations. A block's sums fit into 16 bits, in two parts each.
+
+// The sums of T rows of activations. It is recursive as `Sums` is.
+template <int T>
+struct PairSums {
+  WideWords low, high;
+  PairSums<T - 1> others;
+
+  // As Sums::add, of four columns. first: nothing was added before
+  template <bool FIRST>
+  [[gnu::always_inline]] void add(WideWords first_rows, WideWords other_rows, const int8_t* columns, size_t stride) {
+    const WideWords four = splat_four(columns);
+    const WideWords a = byte_pair_products(first_rows, four), b = byte_pair_products(other_rows, four);
+    if constexpr (FIRST) {
+      low = a;
+      high = b;
+    } else {
+      low = low + a;
+      high = high + b;
+    }
+    compute_now(low, high);
+    others.template add<FIRST>(first_rows, other_rows, columns + stride, stride);
+  }
+
+  template <bool CENTRED>
+  [[gnu::always_inline]] void widen(const int32_t* centres, size_t stride, Sums<T>& to) const {
+    to.low = pair_sums(low);
+    to.high = pair_sums(high);
+    if constexpr (CENTRED) {
+      const WideIntegers centre = splat_integer_wide(*centres);
+      to.low = to.low + centre;
+      to.high = to.high + centre;
+    }
+    others.template widen<CENTRED>(centres + stride, stride, to.others);
+  }
+};
+
+template <>
+struct PairSums<0> {
+  template <bool FIRST>
+  void add(WideWords, WideWords, const int8_t*, size_t) {}
+  template <bool CENTRED>
+  void widen(const int32_t*, size_t, Sums<0>&) const {}
+};
+
+// As panel_product.
+template <Format FORMAT, int T>
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* ahead, const RoundedRows& x, int first, int from, int count,
+                                    float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), WORDS = BLOCK / 8 / PARTS;
+  const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
+  const int8_t* columns = x.bytes(first) + from * BLOCK;
+  const float* scales = x.scales(first) + from;
+  const int32_t* centres = x.centres(first) + from;
+  for (int b = 0; b < count; b++, scales++, centres++) {
+    if (ahead != nullptr) load_ahead(ahead + b * block_bytes(FORMAT), block_bytes(FORMAT));
+    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
+    const uint8_t* words = panel;
+    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
+      PairSums<T> pairs;
+      repeat<WORDS>([&](auto word) {
+        const WideWords a = load_wide(words), b = load_wide(words + 4 * LANES);
+        pairs.template add<word == 0>(low_nibbles(a), low_nibbles(b), columns, stride);
+        pairs.template add<false>(low_nibbles(shift_right(a, 4)), low_nibbles(shift_right(b, 4)), columns + 4, stride);
+        words += 4 * PANEL;
+        columns += 8;
+      });
+      Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
+      if constexpr (has_offset(FORMAT)) {
+        all.offset[0] = halves(heads + 2 * PANEL * PARTS);
+        all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
+      }
+      Sums<T> products;
+      pairs.template widen<centre(FORMAT) != 0>(centres, blocks, products);
+      const float* totals = sums<PARTS>(x, part, first) + from + b;
+      products.template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
+    }
+    panel += block_bytes(FORMAT);
+  }
+}
+
+// Adds the products of all rows with a panel to `results` [rows, PANEL], if the CPU and the rows have products of this kind.
+template <Format FORMAT>
+bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, float* results) {
+  if constexpr (PAIR_PRODUCTS && gains_from_bytes(FORMAT)) {
+    if (x.products() != Products::PAIRS) return false;
+    const int blocks = x.columns() / BLOCK;
+    for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
+      count = std::min(DIRECT_BLOCKS, blocks - from);
+      tiles<PAIR_TILE>(p.rows, [&](auto t, int first) {
+        const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
+        pair_product<FORMAT, t>(panel, ahead, x, p.first + first, from, count, results + first * PANEL);
+      });
+    }
+    return true;
+  }
+  return false;
 }
 
 template <Format FORMAT>
@@ -423,18 +555,15 @@ void panel(const Product& p, int panel) {
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
     const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
-    if constexpr (BYTE_PRODUCTS) {
-      switch (p.x->products()) {
-        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
-        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
-        case Products::WORDS: break;
-      }
+    const RoundedRows& x = p.x->rounded(p.w->bits());
+    if (pair_panel_if<FORMAT>(p, x, data, results) || byte_panel_if<FORMAT>(p, x, data, table, results)) {
+      return store(p, panel, 0, n, results);
     }
     for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
       count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
       if (n <= DIRECT) {
         tiles<FEW>(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, *p.x, p.first + first, from,
+          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, x, p.first + first, from,
                                           count, results + first * PANEL);
         });
         continue;
@@ -442,7 +571,7 @@ void panel(const Product& p, int panel) {
       unpack_blocks<FORMAT>(data, table, count, unpacked);
       const uint8_t* next = data + count * block_bytes(FORMAT);
       tiles<TILE>(n, [&](auto t, int first) {
-        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, *p.x, p.first + first, from, count,
+        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
                                        results + first * PANEL);
       });
     }
@@ -475,23 +604,28 @@ void check(const Product& p) {
     throw std::out_of_range(std::to_string(p.rows) + " rows from row " + std::to_string(p.first) + " on are outside the " +
                             std::to_string(p.x->rows()) + " rows of activations");
   }
+  if (is_quantised(p.w->format()) && !p.x->has(p.w->bits())) {
+    throw std::logic_error(std::string("activations are not in ") + (p.w->bits() == Bits::EIGHT ? "8" : "16") +
+                           " bits, as a matrix needs them");
+  }
 }
 
 }  // namespace
 
-Products fastest_products() {
-  static const Products fastest = can_multiply(Products::BLOCKS) ? Products::BLOCKS
-                                  : can_multiply(Products::DOTS) ? Products::DOTS
-                                                                 : Products::WORDS;
-  return fastest;
+Products fastest_products(Bits bits) {
+  static const bool dots = can_multiply(Products::DOTS), blocks = can_multiply(Products::BLOCKS), pairs = can_multiply(Products::PAIRS);
+  if (bits == Bits::SIXTEEN && blocks) return Products::BLOCKS;
+  if (bits == Bits::EIGHT && pairs) return Products::PAIRS;
+  return dots ? Products::DOTS : Products::WORDS;
 }
 
-void Activations::resize(int n, int columns) {
-  rows_ = n;
+void RoundedRows::resize(int n, int columns) {
   columns_ = columns;
   const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
+  } else if (are_bytes()) {
+    if (bytes_.size() < n * stride()) bytes_.resize(n * stride());
   } else {
     // More columns need not be more blocks.
     if (halves_[0].size() < 2 * all) {
@@ -505,26 +639,24 @@ void Activations::resize(int n, int columns) {
     sums_.resize(blocks);
     for (auto& sums : half_sums_) sums.resize(blocks);
   }
-  if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
 }
 
-void Activations::put(int row, const float* values) {
-  plain_[row] = values;
-  const bool words = !BYTE_PRODUCTS || products_ == Products::WORDS;
+void RoundedRows::put(int row, const float* values) {
+  const bool words = products_ == Products::WORDS;
   int16_t block[BLOCK];
   int16_t* out = words ? quants_.data() + row * stride() : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
   for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
-    F32x8 v[4], largest{}, zeros{};
+    F32x8 v[4], largest_value{}, zeros{};
     for (int i = 0; i < 4; i++) {
       v[i] = load8(values + 8 * i);
-      largest = maximum(largest, absolute(v[i]));
+      largest_value = maximum(largest_value, absolute(v[i]));
       zeros = multiply_add(v[i], F32x8{}, zeros);
     }
-    const float most = max8(largest);
+    const float most = max8(largest_value);
     // A tiny value counts as zero, because its inverse would be infinite.
-    const float scale = most > 1e-30f ? most / LARGEST_ACTIVATION : 0.0f;
-    const F32x8 factor = splat(most > 1e-30f ? LARGEST_ACTIVATION / most : 0.0f);
+    const float scale = most > 1e-30f ? most / largest() : 0.0f;
+    const F32x8 factor = splat(most > 1e-30f ? largest() / most : 0.0f);
     I32x8 q[4];
     for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * factor);
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
@@ -537,12 +669,24 @@ void Activations::put(int row, const float* values) {
     for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
     totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
     centres_[first + b] = -8 * totals_[first + b];
-    if (!words) put_halves(row, b, block);
+    if (are_bytes()) {
+      put_bytes(row, b, block);
+    } else if (!words) {
+      put_halves(row, b, block);
+    }
+  }
+}
+
+void RoundedRows::put_bytes(int row, int block, const int16_t* quants) {
+  if constexpr (BYTE_PRODUCTS || PAIR_PRODUCTS) {
+    int8_t* const out = bytes_.data() + row * stride() + static_cast<size_t>(block) * BLOCK;
+    const U8x16 order = load16(BYTES_ORDER.data());
+    for (int i = 0; i < BLOCK; i += 16) store16(reinterpret_cast<uint8_t*>(out + i), pick(narrow(load16(quants + i)), order));
   }
 }
 
 // Splits a block for the products of bytes.
-void Activations::put_halves(int row, int block, const int16_t* quants) {
+void RoundedRows::put_halves(int row, int block, const int16_t* quants) {
   if constexpr (BYTE_PRODUCTS) {
     const size_t at = static_cast<size_t>(row) * 2 * columns_ + static_cast<size_t>(block) * 2 * BLOCK;
     for (int i = 0; i < BLOCK; i += 8) {
@@ -554,10 +698,12 @@ void Activations::put_halves(int row, int block, const int16_t* quants) {
   }
 }
 
-void Activations::copy(int row, const Activations& from, int from_row) {
+void RoundedRows::copy(int row, const RoundedRows& from, int from_row) {
   const int blocks = columns_ / BLOCK;
   if (products_ == Products::WORDS) {
     std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
+  } else if (are_bytes()) {
+    std::copy_n(from.bytes(from_row), columns_, bytes_.data() + row * stride());
   } else {
     for (const bool nibbles : {false, true}) {
       const size_t bytes = 2 * static_cast<size_t>(columns_);
@@ -571,7 +717,28 @@ void Activations::copy(int row, const Activations& from, int from_row) {
   for (const int i : {0, 1}) {
     std::copy_n(from.half_sums(i, from_row), blocks, half_sums_[i].data() + static_cast<size_t>(row) * blocks);
   }
+}
+
+void Activations::resize(int n, int columns, bool fine, bool coarse) {
+  rows_ = n;
+  columns_ = columns;
+  has_fine_ = fine;
+  has_coarse_ = coarse;
+  if (fine) fine_.resize(n, columns);
+  if (coarse) coarse_.resize(n, columns);
+  if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
+}
+
+void Activations::put(int row, const float* values) {
+  plain_[row] = values;
+  if (has_fine_) fine_.put(row, values);
+  if (has_coarse_) coarse_.put(row, values);
+}
+
+void Activations::copy(int row, const Activations& from, int from_row) {
   plain_[row] = from.plain(from_row);
+  if (has_fine_) fine_.copy(row, from.fine_, from_row);
+  if (has_coarse_) coarse_.copy(row, from.coarse_, from_row);
 }
 
 void multiply(std::span<const Product> products, Threads& threads) {

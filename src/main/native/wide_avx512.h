@@ -10,6 +10,7 @@ namespace llmworker {
 constexpr int LANES = 16;
 constexpr int TILE = 10;
 constexpr int FEW = 8;
+constexpr int PAIR_TILE = 1;  // unused
 // `vpdpwssd` takes four or five cycles.
 constexpr int chains(int rows) { return rows <= 2 ? 2 : 1; }
 

@@ -6,6 +6,7 @@ namespace llmworker {
 constexpr int LANES = 8;
 constexpr int TILE = 4;
 constexpr int FEW = 4;
+constexpr int PAIR_TILE = 6;
 constexpr int chains(int) { return 1; }
 
 using WideFloats = F32x8;
