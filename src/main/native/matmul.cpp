@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -98,8 +99,8 @@ struct Sums {
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const float* scales, const float* totals, size_t stride,
                                      float* results) const {
     const WideFloats scale = splat_wide(*scales);
-    WideFloats a = multiply_add(to_floats(low), heads.scale[0] * scale, load_wide(results));
-    WideFloats b = multiply_add(to_floats(high), heads.scale[1] * scale, load_wide(results + LANES));
+    WideFloats a = multiply_add(to_floats(low) * scale, heads.scale[0], load_wide(results));
+    WideFloats b = multiply_add(to_floats(high) * scale, heads.scale[1], load_wide(results + LANES));
     if constexpr (OFFSET) {
       const WideFloats total = splat_wide(*totals);
       a = multiply_add(heads.offset[0], total, a);
@@ -237,17 +238,21 @@ inline void plain_product(const uint8_t* panel, const Activations& x, int first,
   }
 }
 
-void store(float* out, const float* sums, int rows, bool add) {
+void store(float* out, const float* sums, float scale, int rows, bool add) {
   int i = 0;
-  for (; i + 8 <= rows; i += 8) store8(out + i, add ? load8(out + i) + load8(sums + i) : load8(sums + i));
-  for (; i < rows; i++) out[i] = add ? out[i] + sums[i] : sums[i];
+  for (; i + 8 <= rows; i += 8) {
+    const F32x8 scaled = load8(sums + i) * splat(scale);
+    store8(out + i, add ? load8(out + i) + scaled : scaled);
+  }
+  for (; i < rows; i++) out[i] = add ? out[i] + sums[i] * scale : sums[i] * scale;
 }
 
-// Stores the results [n, PANEL] of a panel and of n rows of the product from `first` on.
-void store(const Product& p, int panel, int first, int n, const float* results) {
+// Stores the results [n, PANEL] of a panel and of n rows of the product from `first` on. x: their scales; null: 1
+void store(const Product& p, int panel, int first, int n, const float* results, const RoundedRows* x) {
   const int rows = std::min(PANEL, p.w->rows() - panel * PANEL);
   for (int i = 0; i < n; i++, results += PANEL) {
-    store(p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL, results, rows, p.add);
+    const float scale = x == nullptr ? 1.0f : x->row_scale(p.first + first + i);
+    store(p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL, results, scale, rows, p.add);
   }
 }
 
@@ -261,7 +266,7 @@ void plain_tile(const Product& p, int panel, int first) {
   } else {
     plain_product<Bfloat, T>(p.w->panel(panel), *p.x, p.first + first, results);
   }
-  store(p, panel, first, T, results);
+  store(p, panel, first, T, results, nullptr);
 }
 
 // Divides n rows into as few tiles of at most MOST rows as possible, of about the same size: a small tile takes longer for each of
@@ -297,13 +302,13 @@ constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
 constexpr std::array<uint8_t, 16> HALVES_ORDER[2] = {halves_order(false), halves_order(true)};
 
 // The order of 16 columns in `RoundedRows::bytes`.
-constexpr std::array<uint8_t, 16> bytes_order() {
+constexpr std::array<uint8_t, 16> bytes_order(bool nibbles) {
   std::array<uint8_t, 16> order{};
-  for (int i = 0; i < 16; i++) order[i] = static_cast<uint8_t>(NIBBLE_COLUMNS[i % 4 * 2 + i / 4 % 2] + i / 8 * 8);
+  for (int i = 0; i < 16; i++) order[i] = static_cast<uint8_t>(halves_order(nibbles)[i % 8] + i / 8 * 8);
   return order;
 }
 
-constexpr std::array<uint8_t, 16> BYTES_ORDER = bytes_order();
+constexpr std::array<uint8_t, 16> BYTES_ORDER[2] = {bytes_order(false), bytes_order(true)};
 
 // Eight columns of eight rows as signed bytes: of each row four columns, and the next four.
 struct Octet {
@@ -357,7 +362,7 @@ struct ByteTile {
                                                   float total, int32_t added, float* results) {
     I32x8 all = sums.total();
     if constexpr (FACTOR != 0) all = all + splat_integer(FACTOR * added);
-    F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
+    F32x8 result = multiply_add(to_floats(all) * splat(its_scale), scale, load8(results));
     if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
     store8(results, result);
   }
@@ -377,7 +382,7 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRow
   constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = has_nibbles(FORMAT) ? 64 : 128;
   constexpr int ACTIVATION_BYTES = WHOLE ? 1 : 2;
   const size_t stride = WHOLE ? x.stride() : 2 * static_cast<size_t>(x.columns()), blocks = x.columns() / BLOCK;
-  const uint8_t* columns = WHOLE ? reinterpret_cast<const uint8_t*>(x.bytes(first)) : x.halves(has_nibbles(FORMAT), first);
+  const uint8_t* columns = WHOLE ? reinterpret_cast<const uint8_t*>(x.bytes(has_nibbles(FORMAT), first)) : x.halves(has_nibbles(FORMAT), first);
   columns += from * ACTIVATION_BYTES * BLOCK;
   const float* scales = x.scales(first) + from;
   const int32_t* added = x.totals(first) + from;
@@ -443,7 +448,11 @@ bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
   return false;
 }
 
-// ---- Products of unsigned bytes of weights with signed ones of activations. A block's sums fit into 16 bits, in two parts each.
+// ---- Products of unsigned bytes of weights with signed ones of activations.
+//
+// A sum of products of a block, or half block, with quants of both signs fits into 16 bits: there are 16 of 4-bit quants or 8 of
+// 6-bit quants, at most 127 · 8 or 127 · 32 each. The bytes are unsigned, and what that adds is subtracted first. Additions may pass
+// the limits of 16 bits on the way, since they wrap around.
 
 // The sums of T rows of activations. It is recursive as `Sums` is.
 template <int T>
@@ -451,76 +460,112 @@ struct PairSums {
   WideWords low, high;
   PairSums<T - 1> others;
 
-  // As Sums::add, of four columns. first: nothing was added before
+  // centres: two numbers of 16 bits
+  template <bool CENTRED>
+  [[gnu::always_inline]] void start(const int32_t* centres, size_t stride) {
+    if constexpr (CENTRED) low = high = splat_pair_wide(reinterpret_cast<const int16_t*>(centres));
+    others.template start<CENTRED>(centres + stride, stride);
+  }
+
+  // As Sums::add, of four columns. FIRST: nothing was added before
   template <bool FIRST>
   [[gnu::always_inline]] void add(WideWords first_rows, WideWords other_rows, const int8_t* columns, size_t stride) {
     const WideWords four = splat_four(columns);
     const WideWords a = byte_pair_products(first_rows, four), b = byte_pair_products(other_rows, four);
-    if constexpr (FIRST) {
-      low = a;
-      high = b;
-    } else {
-      low = low + a;
-      high = high + b;
-    }
+    low = FIRST ? a : low + a;
+    high = FIRST ? b : high + b;
     compute_now(low, high);
     others.template add<FIRST>(first_rows, other_rows, columns + stride, stride);
   }
 
-  template <bool CENTRED>
-  [[gnu::always_inline]] void widen(const int32_t* centres, size_t stride, Sums<T>& to) const {
-    to.low = pair_sums(low);
-    to.high = pair_sums(high);
-    if constexpr (CENTRED) {
-      const WideIntegers centre = splat_integer_wide(*centres);
-      to.low = to.low + centre;
-      to.high = to.high + centre;
+  // As Sums::settle. multiples: as RoundedRows::multiples
+  template <bool OFFSET>
+  [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const int32_t* multiples, const float* totals, size_t stride,
+                                     float* results) const {
+    const WideWords multiple = splat_pair_wide(reinterpret_cast<const int16_t*>(multiples));
+    WideFloats a = multiply_add(to_floats(pair_products(low, multiple)), heads.scale[0], load_wide(results));
+    WideFloats b = multiply_add(to_floats(pair_products(high, multiple)), heads.scale[1], load_wide(results + LANES));
+    if constexpr (OFFSET) {
+      const WideFloats total = splat_wide(*totals);
+      a = multiply_add(heads.offset[0], total, a);
+      b = multiply_add(heads.offset[1], total, b);
     }
-    others.template widen<CENTRED>(centres + stride, stride, to.others);
+    store_wide(results, a);
+    store_wide(results + LANES, b);
+    others.template settle<OFFSET>(heads, multiples + stride, totals + stride, stride, results + PANEL);
   }
 };
 
 template <>
 struct PairSums<0> {
+  template <bool CENTRED>
+  void start(const int32_t*, size_t) {}
   template <bool FIRST>
   void add(WideWords, WideWords, const int8_t*, size_t) {}
-  template <bool CENTRED>
-  void widen(const int32_t*, size_t, Sums<0>&) const {}
+  template <bool OFFSET>
+  void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, float*) const {}
 };
+
+// Where the numbers of a block of T rows of activations are, those of the next row `blocks` further.
+struct PairScales {
+  const int32_t* centres;
+  const int32_t* multiples;
+  const float* totals;
+  size_t blocks;
+};
+
+// Adds the products of a block, or of part of it, to `results` [T, PANEL]. columns: the bytes of T rows of activations
+template <Format FORMAT, int T>
+[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const uint8_t* heads, const int8_t* columns, size_t stride,
+                                             const PairScales& scales, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), EACH = has_nibbles(FORMAT) ? 8 : 4;
+  // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
+  constexpr bool CENTRED = !has_offset(FORMAT);
+  PairSums<T> pairs;
+  pairs.template start<CENTRED>(scales.centres, scales.blocks);
+  repeat<BLOCK / EACH / PARTS>([&](auto word) __attribute__((always_inline)) {
+    constexpr bool FIRST = word == 0 && !CENTRED;
+    const WideWords a = load_wide(words + 4 * PANEL * word), b = load_wide(words + 4 * PANEL * word + 4 * LANES);
+    const int8_t* const those = columns + EACH * word;
+    if constexpr (has_nibbles(FORMAT)) {
+      pairs.template add<FIRST>(low_nibbles(a), low_nibbles(b), those, stride);
+      pairs.template add<false>(low_nibbles(shift_right(a, 4)), low_nibbles(shift_right(b, 4)), those + 4, stride);
+    } else {
+      pairs.template add<FIRST>(add_bytes(a, middle(FORMAT)), add_bytes(b, middle(FORMAT)), those, stride);
+    }
+  });
+  Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
+  if constexpr (has_offset(FORMAT)) {
+    all.offset[0] = halves(heads + 2 * PANEL * PARTS);
+    all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
+  }
+  pairs.template settle<has_offset(FORMAT)>(all, scales.multiples, scales.totals, scales.blocks, results);
+}
 
 // As panel_product.
 template <Format FORMAT, int T>
 [[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* ahead, const RoundedRows& x, int first, int from, int count,
                                     float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT), WORDS = BLOCK / 8 / PARTS;
+  constexpr int PARTS = scales_a_block(FORMAT);
   const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
-  const int8_t* columns = x.bytes(first) + from * BLOCK;
-  const float* scales = x.scales(first) + from;
-  const int32_t* centres = x.centres(first) + from;
-  for (int b = 0; b < count; b++, scales++, centres++) {
-    if (ahead != nullptr) load_ahead(ahead + b * block_bytes(FORMAT), block_bytes(FORMAT));
-    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
-    const uint8_t* words = panel;
-    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
-      PairSums<T> pairs;
-      repeat<WORDS>([&](auto word) {
-        const WideWords a = load_wide(words), b = load_wide(words + 4 * LANES);
-        pairs.template add<word == 0>(low_nibbles(a), low_nibbles(b), columns, stride);
-        pairs.template add<false>(low_nibbles(shift_right(a, 4)), low_nibbles(shift_right(b, 4)), columns + 4, stride);
-        words += 4 * PANEL;
-        columns += 8;
-      });
-      Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
-      if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves(heads + 2 * PANEL * PARTS);
-        all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
-      }
-      Sums<T> products;
-      pairs.template widen<centre(FORMAT) != 0>(centres, blocks, products);
-      const float* totals = sums<PARTS>(x, part, first) + from + b;
-      products.template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
+  const int8_t* columns = x.bytes(has_nibbles(FORMAT), first) + from * BLOCK;
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), columns += BLOCK) {
+    if (ahead != nullptr) {
+      load_ahead(ahead, block_bytes(FORMAT));
+      ahead += block_bytes(FORMAT);
     }
-    panel += block_bytes(FORMAT);
+    const uint8_t* const heads = panel + PANEL * quant_bytes(FORMAT);
+    if constexpr (PARTS == 1) {
+      const PairScales scales{x.pair_centres(first) + b, x.multiples(first) + b, x.sums(first) + b, blocks};
+      pair_part<FORMAT, T>(panel, heads, columns, stride, scales, results);
+    } else {
+      constexpr int HALF_BYTES = PANEL * quant_bytes(FORMAT) / 2;
+      for (const int half : {0, 1}) {
+        const int32_t* const centres = x.half_pair_centres(half, first) + b;
+        const PairScales scales{centres, x.multiples(first) + b, x.half_sums(half, first) + b, blocks};
+        pair_part<FORMAT, T>(panel + HALF_BYTES * half, heads + 2 * PANEL * half, columns + BLOCK / 2 * half, stride, scales, results);
+      }
+    }
   }
 }
 
@@ -557,7 +602,7 @@ void panel(const Product& p, int panel) {
     const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
     const RoundedRows& x = p.x->rounded(p.w->bits());
     if (pair_panel_if<FORMAT>(p, x, data, results) || byte_panel_if<FORMAT>(p, x, data, table, results)) {
-      return store(p, panel, 0, n, results);
+      return store(p, panel, 0, n, results, &x);
     }
     for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
       count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
@@ -575,7 +620,7 @@ void panel(const Product& p, int panel) {
                                        results + first * PANEL);
       });
     }
-    store(p, panel, 0, n, results);
+    store(p, panel, 0, n, results, &x);
   }
 }
 
@@ -604,7 +649,7 @@ void check(const Product& p) {
     throw std::out_of_range(std::to_string(p.rows) + " rows from row " + std::to_string(p.first) + " on are outside the " +
                             std::to_string(p.x->rows()) + " rows of activations");
   }
-  if (is_quantised(p.w->format()) && !p.x->has(p.w->bits())) {
+  if (is_quantised(p.w->format()) && !p.x->kinds().has(p.w->bits())) {
     throw std::logic_error(std::string("activations are not in ") + (p.w->bits() == Bits::EIGHT ? "8" : "16") +
                            " bits, as a matrix needs them");
   }
@@ -625,7 +670,9 @@ void RoundedRows::resize(int n, int columns) {
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
   } else if (are_bytes()) {
-    if (bytes_.size() < n * stride()) bytes_.resize(n * stride());
+    for (auto& bytes : bytes_) {
+      if (bytes.size() < n * stride()) bytes.resize(n * stride());
+    }
   } else {
     // More columns need not be more blocks.
     if (halves_[0].size() < 2 * all) {
@@ -638,7 +685,34 @@ void RoundedRows::resize(int n, int columns) {
     scales_.resize(blocks);
     sums_.resize(blocks);
     for (auto& sums : half_sums_) sums.resize(blocks);
+    multiples_.resize(blocks);
+    pair_centres_.resize(blocks);
+    for (auto& centres : half_pair_centres_) centres.resize(blocks);
   }
+  if (row_scales_.size() < static_cast<size_t>(n)) row_scales_.resize(n);
+}
+
+// Sets and returns the scale of a row.
+float RoundedRows::scale_row(int row, const float* values) {
+  row_scales_[row] = 1.0f;
+  if (bits_ == Bits::EIGHT) {
+    F32x8 largest{};
+    const int rounded = columns_ / BLOCK * BLOCK;
+    for (int i = 0; i < rounded; i += 8) largest = maximum(largest, absolute(load8(values + i)));
+    const float most = max8(largest);
+    row_scales_[row] = most > 1e-25f ? most / (127.0f * LARGEST_MULTIPLE) : 0.0f;
+  }
+  return row_scales_[row];
+}
+
+// Of a block whose largest value is `most`. A tiny value counts as zero, because its inverse would be infinite.
+RoundedRows::Scale RoundedRows::scale_block(float most, float row_scale) const {
+  if (bits_ == Bits::SIXTEEN) {
+    return most > 1e-30f ? Scale{most / LARGEST_ACTIVATION, LARGEST_ACTIVATION / most} : Scale{0.0f, 0.0f};
+  }
+  if (row_scale == 0.0f) return {0.0f, 0.0f};
+  const float multiple = std::min(std::ceil(most / (127.0f * row_scale)), static_cast<float>(LARGEST_MULTIPLE));
+  return multiple > 0 ? Scale{multiple, 1.0f / (multiple * row_scale)} : Scale{0.0f, 0.0f};
 }
 
 void RoundedRows::put(int row, const float* values) {
@@ -646,31 +720,32 @@ void RoundedRows::put(int row, const float* values) {
   int16_t block[BLOCK];
   int16_t* out = words ? quants_.data() + row * stride() : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
+  const float row_scale = scale_row(row, values);
   for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
-    F32x8 v[4], largest_value{}, zeros{};
+    F32x8 v[4], largest{}, zeros{};
     for (int i = 0; i < 4; i++) {
       v[i] = load8(values + 8 * i);
-      largest_value = maximum(largest_value, absolute(v[i]));
+      largest = maximum(largest, absolute(v[i]));
       zeros = multiply_add(v[i], F32x8{}, zeros);
     }
-    const float most = max8(largest_value);
-    // A tiny value counts as zero, because its inverse would be infinite.
-    const float scale = most > 1e-30f ? most / largest() : 0.0f;
-    const F32x8 factor = splat(most > 1e-30f ? largest() / most : 0.0f);
+    const auto [scale, factor] = scale_block(max8(largest), row_scale);
     I32x8 q[4];
-    for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * factor);
+    for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * splat(factor));
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
     // Whole, and small enough for a float. NaN if a value is infinite or NaN: then so is every product of the block.
     const float halves[2] = {sum8(to_floats(q[0] + q[1]) + zeros), sum8(to_floats(q[2] + q[3]))};
     const float total = halves[0] + halves[1];
     const bool finite = total == total;
     scales_[first + b] = finite ? scale : total;
+    if (!finite && bits_ == Bits::EIGHT) row_scales_[row] = total;
     sums_[first + b] = scale * total;
     for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
     totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
     centres_[first + b] = -8 * totals_[first + b];
     if (are_bytes()) {
+      multiples_[first + b] = static_cast<int32_t>(scale) * 0x10001;
       put_bytes(row, b, block);
+      put_pairs(first + b, block);
     } else if (!words) {
       put_halves(row, b, block);
     }
@@ -679,9 +754,27 @@ void RoundedRows::put(int row, const float* values) {
 
 void RoundedRows::put_bytes(int row, int block, const int16_t* quants) {
   if constexpr (BYTE_PRODUCTS || PAIR_PRODUCTS) {
-    int8_t* const out = bytes_.data() + row * stride() + static_cast<size_t>(block) * BLOCK;
-    const U8x16 order = load16(BYTES_ORDER.data());
-    for (int i = 0; i < BLOCK; i += 16) store16(reinterpret_cast<uint8_t*>(out + i), pick(narrow(load16(quants + i)), order));
+    for (const bool nibbles : {false, true}) {
+      auto* const out = reinterpret_cast<uint8_t*>(bytes_[nibbles].data() + row * stride() + static_cast<size_t>(block) * BLOCK);
+      const U8x16 order = load16(BYTES_ORDER[nibbles].data());
+      for (int i = 0; i < BLOCK; i += 16) store16(out + i, pick(narrow(load16(quants + i)), order));
+    }
+  }
+}
+
+// Adds up the even and the odd columns of block number `at`.
+void RoundedRows::put_pairs(size_t at, const int16_t* quants) {
+  if constexpr (PAIR_PRODUCTS) {
+    static constexpr int16_t EVEN[2] = {1, 0}, ODD[2] = {0, 1};
+    const auto pair = [](int even, int odd) { return static_cast<int32_t>((even & 0xFFFF) | static_cast<uint32_t>(odd) << 16); };
+    int even[2], odd[2];
+    for (const int half : {0, 1}) {
+      const I16x16 numbers = load16(quants + 16 * half);
+      even[half] = static_cast<int>(sum8(to_floats(pair_products(numbers, splat_pair(EVEN)))));
+      odd[half] = static_cast<int>(sum8(to_floats(pair_products(numbers, splat_pair(ODD)))));
+      half_pair_centres_[half][at] = pair(-32 * even[half], -32 * odd[half]);
+    }
+    pair_centres_[at] = pair(-8 * (even[0] + even[1]), -8 * (odd[0] + odd[1]));
   }
 }
 
@@ -703,7 +796,9 @@ void RoundedRows::copy(int row, const RoundedRows& from, int from_row) {
   if (products_ == Products::WORDS) {
     std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
   } else if (are_bytes()) {
-    std::copy_n(from.bytes(from_row), columns_, bytes_.data() + row * stride());
+    for (const bool nibbles : {false, true}) {
+      std::copy_n(from.bytes(nibbles, from_row), columns_, bytes_[nibbles].data() + row * stride());
+    }
   } else {
     for (const bool nibbles : {false, true}) {
       const size_t bytes = 2 * static_cast<size_t>(columns_);
@@ -716,29 +811,32 @@ void RoundedRows::copy(int row, const RoundedRows& from, int from_row) {
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   for (const int i : {0, 1}) {
     std::copy_n(from.half_sums(i, from_row), blocks, half_sums_[i].data() + static_cast<size_t>(row) * blocks);
+    std::copy_n(from.half_pair_centres(i, from_row), blocks, half_pair_centres_[i].data() + static_cast<size_t>(row) * blocks);
   }
+  std::copy_n(from.multiples(from_row), blocks, multiples_.data() + static_cast<size_t>(row) * blocks);
+  std::copy_n(from.pair_centres(from_row), blocks, pair_centres_.data() + static_cast<size_t>(row) * blocks);
+  row_scales_[row] = from.row_scale(from_row);
 }
 
-void Activations::resize(int n, int columns, bool fine, bool coarse) {
+void Activations::resize(int n, int columns, Kinds kinds) {
   rows_ = n;
   columns_ = columns;
-  has_fine_ = fine;
-  has_coarse_ = coarse;
-  if (fine) fine_.resize(n, columns);
-  if (coarse) coarse_.resize(n, columns);
+  kinds_ = kinds;
+  if (kinds.fine) fine_.resize(n, columns);
+  if (kinds.coarse) coarse_.resize(n, columns);
   if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
 }
 
 void Activations::put(int row, const float* values) {
   plain_[row] = values;
-  if (has_fine_) fine_.put(row, values);
-  if (has_coarse_) coarse_.put(row, values);
+  if (kinds_.fine) fine_.put(row, values);
+  if (kinds_.coarse) coarse_.put(row, values);
 }
 
 void Activations::copy(int row, const Activations& from, int from_row) {
   plain_[row] = from.plain(from_row);
-  if (has_fine_) fine_.copy(row, from.fine_, from_row);
-  if (has_coarse_) coarse_.copy(row, from.coarse_, from_row);
+  if (kinds_.fine) fine_.copy(row, from.fine_, from_row);
+  if (kinds_.coarse) coarse_.copy(row, from.coarse_, from_row);
 }
 
 void multiply(std::span<const Product> products, Threads& threads) {

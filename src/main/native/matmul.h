@@ -17,7 +17,12 @@ Products fastest_products(Bits bits);
 // Rows [n, columns] as integers with a scale for each 32 columns, and what products need of them beside.
 //
 // In 16 bits, rounding to 1/32767 of a block's largest value loses little next to the quantised weights, and a multiplication takes
-// two columns at once. For products of bytes a number is two bytes. In 8 bits the largest value becomes 127.
+// two columns at once. For products of bytes a number is two bytes.
+//
+// In 8 bits a block's largest value becomes at most 127. A row has a scale of its own, and scales of blocks are integers up to
+// LARGEST_MULTIPLE. So products of bytes become multiples of that scale in the instruction that adds up pairs of them.
+constexpr int LARGEST_MULTIPLE = 1 << 14;
+
 class RoundedRows {
  public:
   // products: how these rows will be multiplied; the CPU must have it
@@ -36,11 +41,20 @@ class RoundedRows {
   // From the quants of one row to those of the next, and likewise from bytes to bytes. Without the gap, rows of many sizes would
   // fall on the same lines of the L1 cache, which has room for eight of them.
   size_t stride() const { return static_cast<size_t>(columns_) + BLOCK; }
-  // Of rows that are bytes. The columns are in the order in which words of 4-bit quants have them, first the low halves of their
-  // bytes.
-  const int8_t* bytes(int row) const { return bytes_.data() + row * stride(); }
-  // Of the others: [columns / 8, 2, 8], high and low halves. nibbles: the columns are in the same order; otherwise in that of words
-  // of bytes.
+  // Of rows that are bytes. nibbles: the columns are in the order in which words of 4-bit quants have them, first the low halves of
+  // their bytes; otherwise in that of words of bytes. In both, pairs of even columns and pairs of odd ones take turns.
+  const int8_t* bytes(bool nibbles, int row) const { return bytes_[nibbles].data() + row * stride(); }
+  // Of PAIRS, for each block: its scale, twice.
+  const int32_t* multiples(int row) const { return multiples_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
+  // Of PAIRS, for each block two numbers of 16 bits: -8 times the sum of the quants in even columns, and in odd ones.
+  const int32_t* pair_centres(int row) const { return pair_centres_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
+  // The same with -32 times, of its first or second 16 quants.
+  const int32_t* half_pair_centres(int half, int row) const {
+    return half_pair_centres_[half].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
+  }
+  // What the results of a row are multiplied with.
+  float row_scale(int row) const { return row_scales_[row]; }
+  // Of the others: [columns / 8, 2, 8], high and low halves, in both orders.
   const uint8_t* halves(bool nibbles, int row) const { return halves_[nibbles].data() + static_cast<size_t>(row) * 2 * columns_; }
   // For each block the sum of its quants.
   const int32_t* totals(int row) const { return totals_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
@@ -55,21 +69,43 @@ class RoundedRows {
   }
 
  private:
-  float largest() const { return bits_ == Bits::EIGHT ? 127.0f : LARGEST_ACTIVATION; }
+  struct Scale {
+    float scale;   // of a block, in units of the row's scale
+    float factor;  // of its values, which become its quants
+  };
+
+  float scale_row(int row, const float* values);
+  Scale scale_block(float most, float row_scale) const;
   void put_bytes(int row, int block, const int16_t* quants);
+  void put_pairs(size_t at, const int16_t* quants);
   void put_halves(int row, int block, const int16_t* quants);
 
   Bits bits_;
   Products products_;
   int columns_ = 0;
   std::vector<int16_t> quants_;
-  std::vector<int8_t> bytes_;
+  std::vector<int8_t> bytes_[2];
+  std::vector<int32_t> multiples_;
+  std::vector<int32_t> pair_centres_;
+  std::vector<int32_t> half_pair_centres_[2];
+  std::vector<float> row_scales_;
   std::vector<uint8_t> halves_[2];
   std::vector<int32_t> totals_;
   std::vector<int32_t> centres_;
   std::vector<float> scales_;
   std::vector<float> sums_;
   std::vector<float> half_sums_[2];
+};
+
+// The kinds of rounded rows that matrices need: in 16 or in 8 bits. Matrices of plain numbers need none.
+struct Kinds {
+  bool fine = false;
+  bool coarse = false;
+
+  bool has(Bits bits) const { return bits == Bits::EIGHT ? coarse : fine; }
+  void add(const Matrix& w) {
+    if (is_quantised(w.format())) (w.bits() == Bits::EIGHT ? coarse : fine) = true;
+  }
 };
 
 // Rows [n, columns] as the matrices of a product need them.
@@ -82,8 +118,7 @@ class Activations {
   explicit Activations(Products fine = fastest_products(Bits::SIXTEEN), Products coarse = fastest_products(Bits::EIGHT))
       : fine_(Bits::SIXTEEN, fine), coarse_(Bits::EIGHT, coarse) {}
 
-  // fine, coarse: whether some matrix needs the rows in 16 or in 8 bits
-  void resize(int n, int columns, bool fine, bool coarse);
+  void resize(int n, int columns, Kinds kinds);
   // Converts one row. Threads may convert different rows at the same time. Keeps a pointer to the plain row, for matrices of
   // plain numbers.
   void put(int row, const float* values);
@@ -93,7 +128,7 @@ class Activations {
 
   int rows() const { return rows_; }
   int columns() const { return columns_; }
-  bool has(Bits bits) const { return bits == Bits::EIGHT ? has_coarse_ : has_fine_; }
+  Kinds kinds() const { return kinds_; }
   const RoundedRows& rounded(Bits bits) const { return bits == Bits::EIGHT ? coarse_ : fine_; }
   const float* plain(int row) const { return plain_[row]; }
 
@@ -101,7 +136,7 @@ class Activations {
   RoundedRows fine_, coarse_;
   int rows_ = 0;
   int columns_ = 0;
-  bool has_fine_ = false, has_coarse_ = false;
+  Kinds kinds_;
   std::vector<const float*> plain_;
 };
 

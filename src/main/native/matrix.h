@@ -48,8 +48,12 @@ constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 // How the activations of a product are rounded.
 enum class Bits { SIXTEEN, EIGHT };
 
-// Whether products with activations of 8 bits are faster than with 16. They are if the sums of a block's products fit into 16 bits.
-constexpr bool gains_from_bytes(Format format) { return has_nibbles(format) && !has_codes(format); }
+// What is subtracted from quants of at most 6 bits so that they have both signs. 0: the format has others.
+constexpr int middle(Format format) {
+  return format == Format::Q8_HALF_BLOCKS ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
+}
+// Whether products with activations of 8 bits are faster than with 16: if sums of a block's products fit into 16 bits.
+constexpr bool gains_from_bytes(Format format) { return middle(format) != 0; }
 
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {

@@ -146,8 +146,8 @@ inline I16x16 operator+(I16x16 a, I16x16 b);
 inline I16x16 splat_four(const int8_t* p);
 // Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1] of bytes: unsigned ones in a, signed ones in b. It must fit into 16 bits.
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b);
-// Lane i is v[2i] + v[2i + 1].
-inline I32x8 pair_sums(I16x16 v);
+// Adds a number to each byte.
+inline I16x16 add_bytes(I16x16 v, int number);
 inline void compute_now(I16x16& a, I16x16& b);
 
 // For BYTE_PRODUCTS alone. Activations are split: a number is 256 · high + low, with high and low from -128 to 127. Returns the

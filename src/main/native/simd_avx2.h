@@ -169,7 +169,7 @@ inline I16x16 splat_four(const int8_t* p) {
 }
 
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b) { return {_mm256_maddubs_epi16(a.v, b.v)}; }
-inline I32x8 pair_sums(I16x16 v) { return {_mm256_madd_epi16(v.v, _mm256_set1_epi16(1))}; }
+inline I16x16 add_bytes(I16x16 v, int number) { return {_mm256_add_epi8(v.v, _mm256_set1_epi8(static_cast<char>(number)))}; }
 inline void compute_now(I16x16& a, I16x16& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }
 
 inline U8x16 narrow(I16x16 v) {

@@ -215,7 +215,7 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads, const std:
     for (int count : rows) {
       if (count == 0) continue;
       const Format format = ALL_FORMATS[next++ % 7];
-      weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random).matrix);
+      weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random, weights.coarse).matrix);
       weights.rows += count;
     }
   };
