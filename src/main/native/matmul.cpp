@@ -25,6 +25,8 @@ constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
+// Columns are taken four at a time in products of bytes.
+constexpr int BYTE_STEPS = BLOCK / 4;
 
 // Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
 template <int N, typename F>
@@ -506,65 +508,99 @@ struct PairSums<0> {
   void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, float*) const {}
 };
 
-// Where the numbers of a block of T rows of activations are, those of the next row `blocks` further.
-struct PairScales {
+// Step `step` of a block's weights: four columns of LANES rows as unsigned bytes.
+template <Format FORMAT>
+[[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
+  if constexpr (has_nibbles(FORMAT)) {
+    const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
+    return low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
+  } else {
+    return add_bytes(load_wide(words + 4 * PANEL * step), middle(FORMAT));
+  }
+}
+
+// Adds the products of a block, or of part of it, to sums. words: of the block, or the output of `unpack_bytes` if READY
+template <Format FORMAT, bool READY, bool FIRST, int STEP = 0, int T>
+[[gnu::always_inline]] inline void add_steps(PairSums<T>& pairs, const uint8_t* words, const int8_t* columns, size_t stride) {
+  if constexpr (STEP < BYTE_STEPS / scales_a_block(FORMAT)) {
+    WideWords first_rows, other_rows;
+    if constexpr (READY) {
+      first_rows = load_wide(words + 4 * PANEL * STEP);
+      other_rows = load_wide(words + 4 * PANEL * STEP + 4 * LANES);
+    } else {
+      first_rows = unsigned_bytes<FORMAT>(words, STEP);
+      other_rows = unsigned_bytes<FORMAT>(words + 4 * LANES, STEP);
+    }
+    pairs.template add<FIRST>(first_rows, other_rows, columns + 4 * STEP, stride);
+    add_steps<FORMAT, READY, false, STEP + 1>(pairs, words, columns, stride);
+  }
+}
+
+// What T rows of activations have for blocks of a panel, or for halves of them. Those of the next row are `blocks` further.
+struct PairRows {
+  const int8_t* columns;
+  size_t stride;
   const int32_t* centres;
   const int32_t* multiples;
   const float* totals;
   size_t blocks;
 };
 
-// Adds the products of a block, or of part of it, to `results` [T, PANEL]. columns: the bytes of T rows of activations
-template <Format FORMAT, int T>
-[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const uint8_t* heads, const int8_t* columns, size_t stride,
-                                             const PairScales& scales, float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT), EACH = has_nibbles(FORMAT) ? 8 : 4;
+// Adds the products of block b, or of part of it, to `results` [T, PANEL]. words: as above
+template <Format FORMAT, int T, bool READY>
+[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const uint8_t* heads, const PairRows& x, int b, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT);
   // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
   constexpr bool CENTRED = !has_offset(FORMAT);
   PairSums<T> pairs;
-  pairs.template start<CENTRED>(scales.centres, scales.blocks);
-  repeat<BLOCK / EACH / PARTS>([&](auto word) __attribute__((always_inline)) {
-    constexpr bool FIRST = word == 0 && !CENTRED;
-    const WideWords a = load_wide(words + 4 * PANEL * word), b = load_wide(words + 4 * PANEL * word + 4 * LANES);
-    const int8_t* const those = columns + EACH * word;
-    if constexpr (has_nibbles(FORMAT)) {
-      pairs.template add<FIRST>(low_nibbles(a), low_nibbles(b), those, stride);
-      pairs.template add<false>(low_nibbles(shift_right(a, 4)), low_nibbles(shift_right(b, 4)), those + 4, stride);
-    } else {
-      pairs.template add<FIRST>(add_bytes(a, middle(FORMAT)), add_bytes(b, middle(FORMAT)), those, stride);
-    }
-  });
+  pairs.template start<CENTRED>(x.centres + b, x.blocks);
+  const int8_t* const columns = x.columns + BLOCK * b;
+  add_steps<FORMAT, READY, !CENTRED>(pairs, words, columns, x.stride);
   Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
   if constexpr (has_offset(FORMAT)) {
     all.offset[0] = halves(heads + 2 * PANEL * PARTS);
     all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
   }
-  pairs.template settle<has_offset(FORMAT)>(all, scales.multiples, scales.totals, scales.blocks, results);
+  pairs.template settle<has_offset(FORMAT)>(all, x.multiples + b, x.totals + b, x.blocks, results);
 }
 
 // As panel_product.
-template <Format FORMAT, int T>
-[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* ahead, const RoundedRows& x, int first, int from, int count,
-                                    float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT);
-  const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
-  const int8_t* columns = x.bytes(has_nibbles(FORMAT), first) + from * BLOCK;
-  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), columns += BLOCK) {
+template <Format FORMAT, int T, bool READY>
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* unpacked, const uint8_t* ahead, const RoundedRows& x,
+                                    int first, int from, int count, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
+  const size_t blocks = x.columns() / BLOCK;
+  const int8_t* const columns = x.bytes(has_nibbles(FORMAT), first);
+  const PairRows whole{columns, x.stride(), x.pair_centres(first), x.multiples(first), x.sums(first), blocks};
+  PairRows low = whole, high = whole;
+  low.centres = x.half_pair_centres(0, first);
+  low.totals = x.half_sums(0, first);
+  high.centres = x.half_pair_centres(1, first);
+  high.totals = x.half_sums(1, first);
+  high.columns += BLOCK / 2;
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), unpacked += PANEL * BLOCK) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const uint8_t* const heads = panel + PANEL * quant_bytes(FORMAT);
+    const uint8_t *const heads = panel + PANEL * quant_bytes(FORMAT), *const words = READY ? unpacked : panel;
     if constexpr (PARTS == 1) {
-      const PairScales scales{x.pair_centres(first) + b, x.multiples(first) + b, x.sums(first) + b, blocks};
-      pair_part<FORMAT, T>(panel, heads, columns, stride, scales, results);
+      pair_part<FORMAT, T, READY>(words, heads, whole, b, results);
     } else {
-      constexpr int HALF_BYTES = PANEL * quant_bytes(FORMAT) / 2;
-      for (const int half : {0, 1}) {
-        const int32_t* const centres = x.half_pair_centres(half, first) + b;
-        const PairScales scales{centres, x.multiples(first) + b, x.half_sums(half, first) + b, blocks};
-        pair_part<FORMAT, T>(panel + HALF_BYTES * half, heads + 2 * PANEL * half, columns + BLOCK / 2 * half, stride, scales, results);
-      }
+      pair_part<FORMAT, T, READY>(words, heads, low, b, results);
+      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, high, b, results);
+    }
+  }
+}
+
+// Unpacks blocks of a panel to unsigned bytes, [8 steps, PANEL rows, 4 columns].
+template <Format FORMAT>
+void unpack_bytes(const uint8_t* panel, int count, uint8_t* out) {
+  for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
+#pragma GCC unroll 8
+    for (int step = 0; step < BYTE_STEPS; step++, out += 4 * PANEL) {
+      store_wide_aligned(reinterpret_cast<int16_t*>(out), unsigned_bytes<FORMAT>(panel, step));
+      store_wide_aligned(reinterpret_cast<int16_t*>(out + 4 * LANES), unsigned_bytes<FORMAT>(panel + 4 * LANES, step));
     }
   }
 }
@@ -574,12 +610,21 @@ template <Format FORMAT>
 bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, float* results) {
   if constexpr (PAIR_PRODUCTS && gains_from_bytes(FORMAT)) {
     if (x.products() != Products::PAIRS) return false;
+    alignas(64) uint8_t unpacked[DIRECT_BLOCKS * PANEL * BLOCK];
     const int blocks = x.columns() / BLOCK;
     for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
       count = std::min(DIRECT_BLOCKS, blocks - from);
+      if (p.rows <= DIRECT) {
+        tiles<PAIR_FEW>(p.rows, [&](auto t, int first) {
+          const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
+          pair_product<FORMAT, t, false>(panel, nullptr, ahead, x, p.first + first, from, count, results + first * PANEL);
+        });
+        continue;
+      }
+      unpack_bytes<FORMAT>(panel, count, unpacked);
       tiles<PAIR_TILE>(p.rows, [&](auto t, int first) {
-        const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
-        pair_product<FORMAT, t>(panel, ahead, x, p.first + first, from, count, results + first * PANEL);
+        const uint8_t* const ahead = first == 0 ? panel + count * block_bytes(FORMAT) : nullptr;
+        pair_product<FORMAT, t, true>(panel, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
       });
     }
     return true;

@@ -10,7 +10,9 @@ namespace llmworker {
 constexpr int LANES = 16;
 constexpr int TILE = 10;
 constexpr int FEW = 8;
-constexpr int PAIR_TILE = 1;  // unused
+// Unused.
+constexpr int PAIR_TILE = 1;
+constexpr int PAIR_FEW = 1;
 // `vpdpwssd` takes four or five cycles.
 constexpr int chains(int rows) { return rows <= 2 ? 2 : 1; }
 

@@ -535,9 +535,9 @@ void test_errors() {
   check_throws<std::invalid_argument>("numbers of a table have the size 16; expected 0",
                                       [&] { Matrix(Format::Q4, 16, 32, memory, table); });
   Activations x;
-  x.resize(1, 96);
+  x.resize(1, 96, {true, true});
   Activations fitting;
-  fitting.resize(1, 64);
+  fitting.resize(1, 64, {true, true});
   Threads threads(1);
   check_throws<std::invalid_argument>("activations of 96 columns",
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
