@@ -15,9 +15,7 @@ namespace {
 
 // Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
-// Up to DIRECT rows, weights are unpacked as they are multiplied, by each tile of FEW rows again. The tiles take turns with this
-// many blocks, which the first one leaves in the L1 cache.
-constexpr int DIRECT = 8;
+// Up to DIRECT rows, tiles take turns with this many blocks, which the first one leaves in the L1 cache.
 constexpr int DIRECT_BLOCKS = 16;
 // How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
 // guesses end with each page of 4 KB.

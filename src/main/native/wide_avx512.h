@@ -10,6 +10,7 @@ namespace llmworker {
 constexpr int LANES = 16;
 constexpr int TILE = 10;
 constexpr int FEW = 8;
+constexpr int DIRECT = 8;
 // Unused.
 constexpr int PAIR_TILE = 1;
 constexpr int PAIR_FEW = 1;
