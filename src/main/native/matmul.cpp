@@ -143,10 +143,50 @@ struct Chains {
 template <int T>
 struct Chains<T, 0> {};
 
-// For each block of a row of activations the sum of its numbers, or of one half of it.
-template <int PARTS>
-const float* sums(const RoundedRows& x, int part, int row) {
-  return PARTS == 1 ? x.sums(row) : x.half_sums(part, row);
+// Adds the products of pairs of columns of a block, or of part of it, to sums. words: of the block, or the output of `unpack_blocks`
+// if READY
+template <Format FORMAT, bool READY, int STEP = 0, int T, int CHAINS>
+[[gnu::always_inline]] inline void add_pairs(Chains<T, CHAINS>& products, const uint8_t* words, U8x16 table, const int16_t* columns,
+                                             size_t stride) {
+  if constexpr (STEP < PAIRS / scales_a_block(FORMAT)) {
+    constexpr int EACH = pairs_a_word(FORMAT), BYTES = 4 * PANEL, OTHERS = 4 * LANES;
+    WideWords a, b;
+    if constexpr (READY) {
+      a = load_wide(words + BYTES * STEP);
+      b = load_wide(words + BYTES * STEP + OTHERS);
+    } else {
+      a = unpack<FORMAT>(load_wide(words + BYTES * (STEP / EACH)), STEP % EACH, table);
+      b = unpack<FORMAT>(load_wide(words + BYTES * (STEP / EACH) + OTHERS), STEP % EACH, table);
+    }
+    products.add(STEP % CHAINS, a, b, columns + 2 * STEP, stride);
+    add_pairs<FORMAT, READY, STEP + 1>(products, words, table, columns, stride);
+  }
+}
+
+// What T rows of activations have for blocks of a panel, or for halves of them. Those of the next row are `blocks` further.
+struct WordRows {
+  const int16_t* columns;
+  size_t stride;
+  const int32_t* centres;
+  const float* scales;
+  const float* totals;
+  size_t blocks;
+};
+
+// Adds the products of block b, or of part of it, to `results` [T, PANEL]. words: as above
+template <Format FORMAT, int T, bool READY>
+[[gnu::always_inline]] inline void word_part(const uint8_t* words, const uint8_t* heads, U8x16 table, const WordRows& x, int b,
+                                             float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT);
+  Chains<T, std::min(chains(T), pairs_a_word(FORMAT))> products;
+  if constexpr (centre(FORMAT) != 0) products.first.start(x.centres + b, x.blocks);
+  add_pairs<FORMAT, READY>(products, words, table, x.columns + BLOCK * b, x.stride);
+  Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
+  if constexpr (has_offset(FORMAT)) {
+    all.offset[0] = halves(heads + 2 * PANEL * PARTS);
+    all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
+  }
+  products.total().template settle<has_offset(FORMAT)>(all, x.scales + b, x.totals + b, x.blocks, results);
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
@@ -156,42 +196,27 @@ const float* sums(const RoundedRows& x, int part, int row) {
 template <Format FORMAT, int T, bool READY>
 [[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
                                        const RoundedRows& x, int first, int from, int count, float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
-  constexpr int CHAINS = std::min(chains(T), EACH);
-  const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
-  const int16_t* columns = x.quants(first) + from * BLOCK;
-  const float* scales = x.scales(first) + from;
-  for (int b = 0; b < count; b++, scales++) {
-    if (ahead != nullptr) load_ahead(ahead + b * block_bytes(FORMAT), block_bytes(FORMAT));
-    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
-    const uint8_t* words = panel;
-    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
-      Chains<T, CHAINS> products;
-      if constexpr (centre(FORMAT) != 0) products.first.start(x.centres(first) + from + b, blocks);
-      for (int word = 0; word < WORDS; word++, words += 4 * PANEL) {
-        const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
-#pragma GCC unroll 4
-        for (int step = 0; step < EACH; step++, columns += 2) {
-          const int chain = step % CHAINS;
-          if constexpr (READY) {
-            const WideWords a = load_wide(unpacked), b = load_wide(unpacked + PANEL);
-            products.add(chain, a, b, columns, stride);
-            unpacked += 2 * PANEL;
-          } else {
-            const WideWords a = unpack<FORMAT>(first_rows, step, table), b = unpack<FORMAT>(other_rows, step, table);
-            products.add(chain, a, b, columns, stride);
-          }
-        }
-      }
-      Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
-      if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves(heads + 2 * PANEL * PARTS);
-        all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
-      }
-      const float* totals = sums<PARTS>(x, part, first) + from + b;
-      products.total().template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
+  constexpr int HALF_BYTES = PANEL * (READY ? 2 * BLOCK : quant_bytes(FORMAT)) / 2;
+  const size_t blocks = x.columns() / BLOCK;
+  const WordRows whole{x.quants(first), x.stride(), x.centres(first), x.scales(first), x.sums(first), blocks};
+  WordRows low = whole, high = whole;
+  low.totals = x.half_sums(0, first);
+  high.totals = x.half_sums(1, first);
+  high.columns += BLOCK / 2;
+  const uint8_t* words = READY ? reinterpret_cast<const uint8_t*>(unpacked) : panel;
+  const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
+  for (int b = from; b < from + count; b++, heads += block_bytes(FORMAT)) {
+    if (ahead != nullptr) {
+      load_ahead(ahead, block_bytes(FORMAT));
+      ahead += block_bytes(FORMAT);
     }
-    panel += block_bytes(FORMAT);
+    if constexpr (scales_a_block(FORMAT) == 1) {
+      word_part<FORMAT, T, READY>(words, heads, table, whole, b, results);
+    } else {
+      word_part<FORMAT, T, READY>(words, heads, table, low, b, results);
+      word_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, table, high, b, results);
+    }
+    words += READY ? 2 * PANEL * BLOCK : block_bytes(FORMAT);
   }
 }
 
@@ -403,7 +428,7 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRow
         all.offset[0] = halves8(heads + 2 * PANEL * PARTS);
         all.offset[1] = halves8(heads + 2 * PANEL * PARTS + 16 * (GROUPS - 1));
       }
-      const float* totals = sums<PARTS>(x, part, first) + from + b;
+      const float* totals = (PARTS == 1 ? x.sums(first) : x.half_sums(part, first)) + from + b;
       // Unsigned bytes are smaller by 128.
       constexpr int FACTOR = FORMAT == Format::Q8_OFFSET ? 128 : -centre(FORMAT);
       tile.template settle<has_offset(FORMAT), FACTOR>(all, scales, totals, added, blocks, results);
@@ -576,18 +601,20 @@ template <Format FORMAT, int T, bool READY>
   high.centres = x.half_pair_centres(1, first);
   high.totals = x.half_sums(1, first);
   high.columns += BLOCK / 2;
-  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), unpacked += PANEL * BLOCK) {
+  const uint8_t* words = READY ? unpacked : panel;
+  const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
+  for (int b = from; b < from + count; b++, heads += block_bytes(FORMAT)) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const uint8_t *const heads = panel + PANEL * quant_bytes(FORMAT), *const words = READY ? unpacked : panel;
     if constexpr (PARTS == 1) {
       pair_part<FORMAT, T, READY>(words, heads, whole, b, results);
     } else {
       pair_part<FORMAT, T, READY>(words, heads, low, b, results);
       pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, high, b, results);
     }
+    words += READY ? PANEL * BLOCK : block_bytes(FORMAT);
   }
 }
 
