@@ -14,15 +14,16 @@ namespace llmworker {
 // The fastest way to multiply activations of so many bits that this CPU has.
 Products fastest_products(Bits bits);
 
+// The largest scale of a block of activations of 8 bits, in units of its row's scale.
+constexpr int LARGEST_MULTIPLE = 1 << 14;
+
 // Rows [n, columns] as integers with a scale for each 32 columns, and what products need of them beside.
 //
 // In 16 bits, rounding to 1/32767 of a block's largest value loses little next to the quantised weights, and a multiplication takes
 // two columns at once. For products of bytes a number is two bytes.
 //
-// In 8 bits a block's largest value becomes at most 127. A row has a scale of its own, and scales of blocks are integers up to
-// LARGEST_MULTIPLE. So products of bytes become multiples of that scale in the instruction that adds up pairs of them.
-constexpr int LARGEST_MULTIPLE = 1 << 14;
-
+// In 8 bits a block's largest value becomes at most 127. A row has a scale of its own, and scales of blocks are multiples of it. So
+// the instruction that adds up pairs of products can also multiply them with the block's scale.
 class RoundedRows {
  public:
   // products: how these rows will be multiplied; the CPU must have it
