@@ -9,11 +9,13 @@ without an export is noticed on a machine without Python.
 
 import hashlib
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 import torch
+from inlined import inlined
 
 SOURCES = Path(__file__).resolve().parent
 RESOURCES = SOURCES.parent / "resources/dev/llmworker/model"
@@ -27,9 +29,9 @@ def source_sha256() -> str:
     return digest.hexdigest()
 
 
-def without_debug_records(archive: bytes) -> bytes:
-    """The archive without times, and without the debug records, which hold paths of this machine. Entries start at
-    multiples of 64 bytes, as torch needs for tensors."""
+def rewritten(archive: bytes) -> bytes:
+    """The archive with text that loads quickly, without times, and without the debug records, which hold paths of this machine.
+    Entries start at multiples of 64 bytes, as torch needs for tensors."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(source.namelist()):
@@ -39,8 +41,33 @@ def without_debug_records(archive: bytes) -> bytes:
             start = out.tell() + 30 + len(name.encode()) + 4
             padding = -start % 64
             entry.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
-            target.writestr(entry, source.read(name))
+            content = source.read(name)
+            target.writestr(entry, inlined(content.decode()) if name.endswith(".py") else content)
     return out.getvalue()
+
+
+def operations(graph: torch._C.Graph) -> str:
+    """The text of the graph with numbers for names, with constants where they are used, and without places in files."""
+    constants: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    lines = []
+
+    def numbered(name: re.Match) -> str:
+        return constants.get(name[0]) or numbers.setdefault(name[0], f"%{len(numbers)}")
+
+    for line in re.sub(r" # \S*:\d+:\d+$", "", graph.str(False), flags=re.M).splitlines():
+        constant = re.match(r"\s*(%[\w.]+) : (.* = prim::Constant.*)", line)
+        if constant:
+            constants[constant[1]] = constant[2]
+        else:
+            lines.append(re.sub(r"%[\w.]+", numbered, line))
+    return "\n".join(lines)
+
+
+def graphs(program: bytes) -> dict[str, str]:
+    """The operations of each method, with those of the functions that it calls."""
+    module = torch.jit.load(io.BytesIO(program))._c
+    return {name: operations(module._get_method(name).inlined_graph) for name in module._method_names()}
 
 
 def exported_program(decoder: torch.nn.Module, methods: list[str]) -> bytes:
@@ -52,7 +79,10 @@ def exported_program(decoder: torch.nn.Module, methods: list[str]) -> bytes:
         sys.exit(f"{type(decoder).__name__} has no exported method {', '.join(missing)}")
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
-    return without_debug_records(buffer.getvalue())
+    program = rewritten(buffer.getvalue())
+    if graphs(program) != graphs(buffer.getvalue()):
+        sys.exit(f"{type(decoder).__name__} is another program after its text was rewritten")
+    return program
 
 
 def main() -> None:
@@ -65,7 +95,6 @@ def main() -> None:
     programs = {"decoder.pt": Decoder(), "dense.pt": DenseDecoder(), "native.pt": NativeDecoder()}
     for name, decoder in programs.items():
         exported = exported_program(decoder, METHODS[name])
-        torch.jit.load(io.BytesIO(exported))
         if "--check" not in sys.argv[1:]:
             RESOURCES.mkdir(parents=True, exist_ok=True)
             (RESOURCES / name).write_bytes(exported)

@@ -33,6 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// `main` in a JVM of its own: how it starts, fails and stops.
+@Concurrent
 class WorkerProcessTest {
     private static final int SIGTERM_EXIT = 143;
     private static final int TIMEOUT_SECONDS = 150;
@@ -66,13 +67,11 @@ class WorkerProcessTest {
         assertEquals(1, process.exitValue());
     }
 
-    @Concurrent
     @Test
     void aWrongSettingEndsItWithOneLine() throws Exception {
         assertFails(Map.of("ENGINE", "mock", "PORT", "x"), "PORT is \"x\"; it must be a whole number from 0 to 65535");
     }
 
-    @Concurrent
     @Test
     void aPortInUseEndsItWithOneLine() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -84,7 +83,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
         assertFails(
@@ -92,7 +90,6 @@ class WorkerProcessTest {
                 "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
     }
 
-    @Concurrent
     @Test
     void argumentsThatItCannotUnderstandEndItWithOneLine() throws Exception {
         for (var arguments :
@@ -109,7 +106,6 @@ class WorkerProcessTest {
         assertEquals(0, version.waitFor());
     }
 
-    @Concurrent
     @Test
     void anotherSystemIsRefusedInOneLine() throws Exception {
         assertFails(
@@ -119,7 +115,6 @@ class WorkerProcessTest {
                         + " linux/arm64");
     }
 
-    @Concurrent
     @Test
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
@@ -132,7 +127,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
         var process = start(Map.of(
@@ -159,7 +153,6 @@ class WorkerProcessTest {
     }
 
     /// `script` runs it at a terminal of its own.
-    @Concurrent
     @Test
     void atATerminalAModelThatFailedIsTheLastLineAndEndsIt(@TempDir Path folder) throws Exception {
         var run = atTerminal(folder, Map.of("MODEL", "/no/such.gguf"));
@@ -173,7 +166,6 @@ class WorkerProcessTest {
                 said::toString);
     }
 
-    @Concurrent
     @Test
     void readyComesAfterTheRoutesAndTheModel(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -217,7 +209,6 @@ class WorkerProcessTest {
         return builder.start();
     }
 
-    @Concurrent
     @Test
     void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -235,7 +226,6 @@ class WorkerProcessTest {
         assertEquals(1, without.waitFor());
     }
 
-    @Concurrent
     @Test
     void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
         var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "DRAIN_TIMEOUT", "1"));
@@ -251,7 +241,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerOfItsOwnIsStartedAgainAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
         var server = FaultyServer.in(folder);

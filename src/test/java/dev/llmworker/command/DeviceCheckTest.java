@@ -26,6 +26,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Concurrent
 class DeviceCheckTest {
     @TempDir
     private Path directory;
@@ -42,7 +43,6 @@ class DeviceCheckTest {
         return out.toString(StandardCharsets.UTF_8);
     }
 
-    @Concurrent
     @Test
     void itSaysWhatRunsWhetherItIsRightAndHowFastItIs() throws Exception {
         var said = run(Map.of());
@@ -63,14 +63,12 @@ class DeviceCheckTest {
         assertTrue(said.contains("result    passed after "), said);
     }
 
-    @Concurrent
     @Test
     void float32IsHeldToMore() throws Exception {
         assertTrue(run(Map.of("DTYPE", "fp32")).contains(", limit 1e-03;"));
         assertTrue(run(Map.of("DTYPE", "bf16")).contains(", limit 1e-02;"));
     }
 
-    @Concurrent
     @Test
     void nativeKernelsAreHeldToAsMuch() {
         assertEquals(1e-3, limit("native (Q4_1)"));
@@ -85,7 +83,6 @@ class DeviceCheckTest {
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is
     /// another model than the one on the device.
-    @Concurrent
     @Test
     void aModelThatTheDeviceGetsWrongFails() throws Exception {
         var model = directory.resolve("model.gguf");
@@ -118,7 +115,6 @@ class DeviceCheckTest {
         }
     }
 
-    @Concurrent
     @Test
     void aGpuThatIsNotThereIsNamedBeforeAModelIsLookedFor() {
         var refused = assertThrows(
@@ -128,7 +124,6 @@ class DeviceCheckTest {
                 refused::toString);
     }
 
-    @Concurrent
     @Test
     void anEngineWithoutADeviceIsRefused() {
         var refused = assertThrows(SettingsException.class, () -> run(Map.of("ENGINE", "mock")));

@@ -38,6 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// `--check-model` on sound and on broken models, and a sound folder served.
 @Timeout(180)
+@Concurrent
 class ModelCheckTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String TEMPLATE =
@@ -66,7 +67,6 @@ class ModelCheckTest {
         Files.writeString(folder.resolve("chat_template.jinja"), TEMPLATE);
     }
 
-    @Concurrent
     @Test
     void aSoundFolderIsDescribed() throws Exception {
         Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\":[1,2]}");
@@ -85,7 +85,6 @@ class ModelCheckTest {
         assertTrue(report.contains("KV cache: 32 slots × 64 tokens × 16 bytes"), report);
     }
 
-    @Concurrent
     @Test
     void aSoundGgufFileIsDescribed() throws Exception {
         var file = directory.resolve("tiny.gguf");
@@ -98,7 +97,6 @@ class ModelCheckTest {
                 report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
     }
 
-    @Concurrent
     @Test
     void ofExpertsThoseAreCountedThatATokenUses() throws Exception {
         model.config.put("architectures", new String[] {"MixtralForCausalLM"});
@@ -124,7 +122,6 @@ class ModelCheckTest {
         }
     }
 
-    @Concurrent
     @Test
     void howMatricesAreQuantisedIsSaidAndWhatWouldBeFaster() throws Exception {
         var gate = "model.layers.0.mlp.gate_proj.weight";
@@ -145,7 +142,6 @@ class ModelCheckTest {
                 .startsWith("not sound: config.json: quantization_config has quant_method \"hqq\"; supported: awq, "));
     }
 
-    @Concurrent
     @Test
     void aCutOffFileIsNamed() throws Exception {
         var file = folder.resolve("model.safetensors");
@@ -161,7 +157,6 @@ class ModelCheckTest {
         assertTrue(check(1, gguf).startsWith("not sound: tiny.gguf: tensor "));
     }
 
-    @Concurrent
     @Test
     void aTensorThatIsMissingOrStrangeIsNamed() throws Exception {
         model.tensor("model.layers.0.self_attn.q_norm.weight", 4).write(folder);
@@ -177,7 +172,6 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
-    @Concurrent
     @Test
     void aNumberThatIsNoneIsNamedWithItsPlace() throws Exception {
         var file = folder.resolve("model.safetensors");
@@ -191,7 +185,6 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
-    @Concurrent
     @Test
     void aModelOfAnotherFamilyIsRefusedWithThoseThatWork() throws Exception {
         model.config.put("architectures", new String[] {"MambaForCausalLM"});
@@ -200,7 +193,6 @@ class ModelCheckTest {
                 .startsWith("not sound: config.json: architectures is MambaForCausalLM; supported: llama (Llama 2"));
     }
 
-    @Concurrent
     @Test
     void aTokenizerOrTemplateThatCannotBeUsedIsNamed() throws Exception {
         Files.writeString(folder.resolve("chat_template.jinja"), "{% for %}");
@@ -218,7 +210,6 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
-    @Concurrent
     @Test
     void aPlanThatDoesNotFitIsRefusedWithTheFigures() throws Exception {
         environment.put("MAX_MODEL_LEN", "65");
@@ -235,7 +226,6 @@ class ModelCheckTest {
         assertTrue(report.matches("(?s).* would fit(, or MAX_MODEL_LEN=\\d+)?\n"), report);
     }
 
-    @Concurrent
     @Test
     void aSoundFolderIsServed() throws Exception {
         environment.putAll(Map.of("MODEL", folder.toString(), "HOME", directory.toString()));
@@ -257,7 +247,6 @@ class ModelCheckTest {
         }
     }
 
-    @Concurrent
     @Test
     void theExitStatusTellsASoundModelFromABrokenOne() throws Exception {
         assertEquals(0, exit(folder));

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A tokenizer that ends its process is found, and does not end this one.
 @Timeout(180)
+@Concurrent
 class TokenizerProbeTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -54,7 +55,6 @@ class TokenizerProbeTest {
                 .getMessage());
     }
 
-    @Concurrent
     @Test
     void theTextThatEndsTheProcessIsNamed() {
         assertEquals(
@@ -63,7 +63,6 @@ class TokenizerProbeTest {
                 problem(Aborts.class, LIMIT));
     }
 
-    @Concurrent
     @Test
     void aTokenizerThatCannotBeMadeIsNamed() {
         assertEquals(
@@ -72,7 +71,6 @@ class TokenizerProbeTest {
     }
 
     /// A slow machine may need more than the first limit to start a process.
-    @Concurrent
     @Test
     void aTextThatTakesForEverIsNamed() {
         var found = "";
@@ -86,7 +84,6 @@ class TokenizerProbeTest {
                 found);
     }
 
-    @Concurrent
     @Test
     void aSoundTokenizerPasses() throws Exception {
         var file = folder.resolve("tiny.gguf");

@@ -14,6 +14,7 @@ import dev.llmworker.constraint.Expression.Pattern;
 import dev.llmworker.constraint.Expression.Repeat;
 import dev.llmworker.constraint.Expression.Spacing;
 import dev.llmworker.constraint.Expression.TextUntil;
+import dev.llmworker.testing.Concurrent;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// A generation's way through its constraint.
+@Concurrent
 class ConstraintTest {
     private static final TokenTrie TRIE = TestVocabulary.trie();
     private static final String SCHEMA =

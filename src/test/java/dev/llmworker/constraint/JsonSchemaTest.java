@@ -19,6 +19,7 @@ import com.networknt.schema.SpecVersion;
 import com.networknt.schema.format.EmailFormat;
 import dev.llmworker.constraint.Expression.Json;
 import dev.llmworker.constraint.Expression.Spacing;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Which texts a schema allows, compared with a validator's opinion.
+@Concurrent
 class JsonSchemaTest {
     private static final TokenTrie TRIE = TestVocabulary.trie();
     private static final ObjectMapper MAPPER =

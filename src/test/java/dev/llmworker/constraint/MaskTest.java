@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.constraint.Expression.Json;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.util.List;
@@ -13,6 +14,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /// A token is in a mask exactly if its bytes may follow.
+@Concurrent
 class MaskTest {
     private static final List<byte[]> TOKENS = TestVocabulary.tokens();
     private static final TokenTrie TRIE = TestVocabulary.trie();

@@ -11,6 +11,7 @@ import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.weights.Gguf;
 import java.util.ArrayList;
@@ -20,6 +21,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /// The starter model in deterministic mode: what a request gets alone it gets among others, to the token.
+@Concurrent
 class DeterministicTextTest {
     private static final long SEED = 73;
     private static final int TOKENS = 8;

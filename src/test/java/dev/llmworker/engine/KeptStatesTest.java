@@ -23,6 +23,7 @@ import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
@@ -43,6 +44,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// The engine with models whose layers do not keep all positions. Whatever runs beside a request, however its prompt is
 /// cut, and wherever it goes on from, its text is the one that the decoder gives alone.
 @Timeout(300)
+@Concurrent
 class KeptStatesTest {
     /// Rings of 256 positions are three times shorter.
     private static final int CONTEXT = 1000;

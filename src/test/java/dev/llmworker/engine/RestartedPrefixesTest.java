@@ -20,6 +20,7 @@ import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
@@ -38,6 +39,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// An engine that stops, and the next one that has its prefixes: with real decoders, the text is the same.
 @Timeout(300)
+@Concurrent
 class RestartedPrefixesTest {
     private static final int CONTEXT = 1000;
     private static final PrintableLetters LETTERS = new PrintableLetters();

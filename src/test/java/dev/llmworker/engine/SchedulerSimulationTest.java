@@ -14,6 +14,7 @@ import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.stats.PrefixFigures;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
@@ -32,6 +33,7 @@ import org.junit.jupiter.api.RepetitionInfo;
 
 /// Thousands of random arrivals, cancels and time-outs through the real scheduler over a fake decoder and an injected
 /// clock. Many prompts begin alike or go on from what was answered before, so that caches are reused all the time.
+@Concurrent
 class SchedulerSimulationTest {
     private static final int CONTEXT = 400;
     private static final int REQUESTS = 400;

@@ -7,9 +7,12 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/// A test that may run at the same time as other tests of its class, and its cases beside each other. For tests that
-/// wait, or that compute on one core. Classes still run one after the other.
-@Target(ElementType.METHOD)
+/// On a test: it may run at the same time as other tests of its class, and its cases beside each other. For tests that
+/// wait, or that compute on one core.
+///
+/// On a class: all its tests may, and the class runs beside other classes. For tests that share nothing with others: no
+/// port, no log, no setting of the JVM. All other classes run one after the other.
+@Target({ElementType.METHOD, ElementType.TYPE})
 @Retention(RetentionPolicy.RUNTIME)
 @Execution(ExecutionMode.CONCURRENT)
 public @interface Concurrent {}

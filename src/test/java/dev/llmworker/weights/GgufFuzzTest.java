@@ -27,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// Damages a sound file in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
 @Timeout(600)
+@Concurrent
 class GgufFuzzTest {
     private static final long[] EXTREMES = {
         -1, Long.MIN_VALUE, Long.MAX_VALUE, Integer.MAX_VALUE, 1L << 31, 1L << 32, 1L << 24, 1L << 61, 0, 1, 255, 65_536
@@ -75,7 +76,6 @@ class GgufFuzzTest {
         }
     }
 
-    @Concurrent
     @Test
     void everyTruncationIsRefused() throws IOException {
         var sound = SOUND.bytes();
@@ -86,7 +86,6 @@ class GgufFuzzTest {
         assertTrue(opened == 0, opened + " truncated files were opened");
     }
 
-    @Concurrent
     @Test
     void everyExtremeAtEveryPlaceIsReadOrRefused() throws IOException {
         var sound = SOUND.bytes();
@@ -103,7 +102,6 @@ class GgufFuzzTest {
         assertTrue(opened > 100 && refused > 1000, opened + " opened, " + refused + " refused");
     }
 
-    @Concurrent
     @Test
     void everyFlippedBitOfTheHeaderIsReadOrRefused() throws IOException {
         for (var bit = 0; bit < SOUND.headerBytes() * Byte.SIZE; bit++) {
@@ -115,7 +113,6 @@ class GgufFuzzTest {
     }
 
     @Seeded
-    @Concurrent
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
         var seed = Seeds.seed();

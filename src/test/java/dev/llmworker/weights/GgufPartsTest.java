@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.ModelFileException;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A model in several files, as `llama-gguf-split` writes them.
+@Concurrent
 class GgufPartsTest {
     private static final int PARTS = 3;
 

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Damages a sound folder in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
 @Timeout(600)
+@Concurrent
 class SafetensorsFuzzTest {
     private static final String INDEX = "model.safetensors.index.json";
     /// What JSON may have in the place of anything.
@@ -64,7 +65,6 @@ class SafetensorsFuzzTest {
         sound.write(directory);
     }
 
-    @Concurrent
     @Test
     void everyTruncationIsRefused() throws IOException {
         var weights = sound.weights.bytes();
@@ -74,7 +74,6 @@ class SafetensorsFuzzTest {
         assertTrue(opened == 0, opened + " truncated files were opened");
     }
 
-    @Concurrent
     @Test
     void everyFlippedBitOfTheHeaderIsReadOrRefused() throws IOException {
         var header = sound.weights.bytes().length;
@@ -86,7 +85,6 @@ class SafetensorsFuzzTest {
         assertTrue(opened > 100 && refused > 1000, opened + " opened, " + refused + " refused");
     }
 
-    @Concurrent
     @Test
     void everyExtremeInThePlaceOfEveryValueIsReadOrRefused() throws IOException {
         var weights = sound.weights.bytes();
@@ -107,7 +105,6 @@ class SafetensorsFuzzTest {
         assertTrue(opened > 20 && refused > 500, opened + " opened, " + refused + " refused");
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyExtremeInAQuantisedFolderIsReadOrRefused(QuantisedFolder kind) throws IOException {
@@ -134,7 +131,6 @@ class SafetensorsFuzzTest {
     }
 
     @Seeded
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void randomDamageOfAQuantisedFolderIsReadOrRefused(QuantisedFolder kind) throws IOException {
@@ -155,7 +151,6 @@ class SafetensorsFuzzTest {
     }
 
     @Seeded
-    @Concurrent
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
         var seed = Seeds.seed();

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.decoder.SlotCopies;
 import dev.llmworker.model.device.HostMemory;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
@@ -40,6 +41,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Files of prefixes, whole and damaged.
+@Concurrent
 class PrefixFolderTest {
     private static final int PIECE = 64;
     private static final int CONTEXT = 1000;

@@ -9,6 +9,7 @@ import dev.llmworker.model.decoder.ProgramKind;
 import dev.llmworker.model.decoder.TinyLlama;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.model.device.Precision;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -17,6 +18,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Concurrent
 class ReferenceRunTest {
     private static final List<int[]> PROMPTS = List.of(
             new Random(1).ints(5, 0, 192).toArray(),

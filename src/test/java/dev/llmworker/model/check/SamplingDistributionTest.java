@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Tokens drawn with many seeds against the probabilities that plain Java makes of the logits.
+@Concurrent
 class SamplingDistributionTest {
     private static final int DRAWS_A_CALL = 64;
     private static final int CALLS = 40;
@@ -27,7 +28,6 @@ class SamplingDistributionTest {
     @TempDir
     private Path directory;
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void aSmallVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {
@@ -45,7 +45,6 @@ class SamplingDistributionTest {
     }
 
     /// Wide enough that the candidates are searched by groups, and so flat that top_p keeps thousands of them.
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void aLargeVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// What one sequence gives does not depend on the others, on chunks or steps a call.
+@Concurrent
 class DecoderBatchTest {
     private static final int SLOTS = 20;
     private static final int NEW_TOKENS = 24;
@@ -59,7 +60,6 @@ class DecoderBatchTest {
         System.out.println("seed " + SEED);
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void aBatchGivesEachSequenceTheBitsItGetsAlone(Exact exact) throws Exception {
@@ -81,7 +81,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void mixedSamplersInABatchGiveTheTokensOfSingleRuns(Exact exact) throws Exception {
@@ -109,7 +108,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void severalStepsACallGiveTheTokensOfSingleSteps(Exact exact) throws Exception {
@@ -123,7 +121,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void chunksOfAPromptGiveTheLogitsOfTheWhole(Exact exact) throws Exception {
@@ -143,7 +140,6 @@ class DecoderBatchTest {
     }
 
     /// What the scheduler's grid relies on: the same chunks fill any slot with the same bits, beside other work too.
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void theSameChunksGiveTheSameBitsInAnySlotAndAfterACopiedPrefix(Exact exact) throws Exception {
@@ -165,7 +161,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void theSameSeedGivesTheSameTokensAndAnotherOneOthers(Exact exact) throws Exception {
@@ -179,7 +174,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void samplersThatKeepOneTokenAreGreedy(Exact exact) throws Exception {
@@ -198,7 +192,6 @@ class DecoderBatchTest {
         }
     }
 
-    @Concurrent
     @Test
     void callsOutsideTheBoundsAreRefusedWithTheBounds() throws Exception {
         try (var decoder = Exact.FLOAT32.load(directory)) {

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Random models of every weight format against plain loops over the same numbers.
+@Concurrent
 class DecoderFormatsTest {
     private static final int[] IDS = {3, 141, 59, 26, 53, 58, 97, 93, 23, 84, 62, 64};
     private static final double FLOAT32_TOLERANCE = 1e-5;
@@ -30,7 +31,6 @@ class DecoderFormatsTest {
     @TempDir
     private Path directory;
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void float32IsExact(TensorType type) throws Exception {
@@ -41,7 +41,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = BESIDE_THEM)
     void theFastestFormIsClose(TensorType type) throws Exception {
@@ -52,7 +51,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = BESIDE_THEM)
     void rowsThatTheInt4LayoutCannotTakeAreHeldAnotherWay(TensorType type) throws Exception {
@@ -63,7 +61,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = BESIDE_THEM)
     void bfloat16IsClose(TensorType type) throws Exception {
@@ -74,7 +71,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @Test
     void aModelWithoutAHeadOfItsOwnUsesTheEmbedding() throws Exception {
         var tiny = new TinyLlama(TensorType.Q8_0, 128, 192, false, new Random(71));
@@ -83,7 +79,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @Test
     void ropeFactorsOfLlama3SlowTheTurns() throws Exception {
         var tiny = TinyLlama.of(TensorType.F32, new Random(83));
@@ -103,7 +98,6 @@ class DecoderFormatsTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_1", "Q8_0", "Q4_K", "Q6_K"})
     void queriesAndKeysWhosePairsAreHalfAHeadApartAreReordered(TensorType type) throws Exception {

@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Sequences that are copied between slots, and that share the decoder by turns.
+@Concurrent
 class DecoderSlotTest {
     private static final long SEED = 131;
     private static final DecoderOptions FLOAT32 =
@@ -44,7 +45,6 @@ class DecoderSlotTest {
                 .flatMap(program -> Stream.of(70, 256, 300).map(length -> Arguments.of(program, length)));
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndLengths")
     void aCopiedSlotGoesOnLikeTheOriginal(ProgramKind program, int length) throws Exception {
@@ -58,7 +58,6 @@ class DecoderSlotTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndLengths")
     void swappedSlotsGoOnInEachOthersPlace(ProgramKind program, int length) throws Exception {
@@ -75,7 +74,6 @@ class DecoderSlotTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndLengths")
     void aCopiedPrefixIsContinuedByAnotherPrompt(ProgramKind program, int length) throws Exception {
@@ -92,7 +90,6 @@ class DecoderSlotTest {
 
     /// Two prompts, over blocks of keys and in pieces, beside two sequences that decode, one of which was alone
     /// before.
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void promptsBesideAStepGiveWhatTheyGiveAlone(ProgramKind program) throws Exception {
@@ -137,7 +134,6 @@ class DecoderSlotTest {
     }
 
     /// In the default mode a sequence alone is decoded in a cache of its own.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {5, 245})
     void aSequenceKeepsItsPastWhenOthersComeAndGo(int start) throws Exception {

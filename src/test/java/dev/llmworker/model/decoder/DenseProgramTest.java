@@ -21,6 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// The program for GPUs on the CPU, beside what the tests of both programs have.
+@Concurrent
 class DenseProgramTest {
     private static final long SEED = 19;
 
@@ -32,7 +33,6 @@ class DenseProgramTest {
         return tiny.load(directory, options, ProgramKind.DENSE);
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void eachTypeOfWeightsGivesThePlainModelsLogits(TensorType type) throws Exception {
@@ -48,7 +48,6 @@ class DenseProgramTest {
     }
 
     /// A context that is no multiple of what attention reads, to its last position, and idle rows beside.
-    @Concurrent
     @ParameterizedTest
     @EnumSource(
             value = Precision.class,
@@ -71,7 +70,6 @@ class DenseProgramTest {
         }
     }
 
-    @Concurrent
     @Test
     void warmingUpRunsEachNumberOfRowsAndLeavesTextsAsTheyAre() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
@@ -87,7 +85,6 @@ class DenseProgramTest {
         }
     }
 
-    @Concurrent
     @Test
     void theDescriptionSaysTheTypeOfTheWeights() throws Exception {
         try (var decoder = load(TinyLlama.of(TensorType.Q8_0, new Random(SEED)), Precision.AUTO, false)) {

@@ -6,6 +6,7 @@ import dev.llmworker.model.Attention;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.StoredModel;
 import java.lang.reflect.RecordComponent;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// What if an architecture or a program ignored a field of the description? For each field that is not as in Llama, a
 /// golden model of that architecture must give other logits without it.
+@Concurrent
 class DescriptionFieldsTest {
     /// Past the windows.
     private static final int PROMPT_TOKENS = 30;

@@ -3,6 +3,7 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import java.nio.file.Path;
@@ -10,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Concurrent
 class ExpertMemoryTest {
     private static final int HIDDEN = 64;
     private static final int WIDTH = 256;

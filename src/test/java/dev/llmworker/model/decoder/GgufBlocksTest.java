@@ -14,8 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Each quantised type of GGUF is read as the package gguf reads it, to the bit.
+@Concurrent
 class GgufBlocksTest {
-    @Concurrent
     @ParameterizedTest
     @EnumSource(
             mode = EnumSource.Mode.EXCLUDE,

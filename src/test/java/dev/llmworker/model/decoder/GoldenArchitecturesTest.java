@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Tiny models of each architecture against figures of transformers in float32, which `golden_architectures.py`
 /// writes. Their metadata, and the names and shapes of their tensors, are those of llama.cpp's converter. Prompts are
 /// longer than the windows.
+@Concurrent
 class GoldenArchitecturesTest {
     /// Chunks of a prompt, none of which is a multiple of anything.
     private static final int CHUNK = 7;
@@ -47,7 +48,6 @@ class GoldenArchitecturesTest {
     @TempDir
     private Path directory;
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void theDescriptionIsThatOfTransformers(GoldenModel golden) throws Exception {
@@ -60,7 +60,6 @@ class GoldenArchitecturesTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
     void programsGiveTheTokensAndLogitsOfTransformers(GoldenModel golden, ProgramKind program) throws Exception {
@@ -105,7 +104,6 @@ class GoldenArchitecturesTest {
 
     /// Slots of 700 positions keep all of them; those of 1000 keep the last 256 in layers with a window. Some layers of
     /// Gemma 4 read the ring of an earlier one.
-    @Concurrent
     @ParameterizedTest
     @CsvSource({
         "gpt-oss, DENSE",
@@ -165,7 +163,6 @@ class GoldenArchitecturesTest {
     }
 
     /// bfloat16 weights and cache; the figures are those of the exact model.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
     void theDefaultIsClose(GoldenModel golden, ProgramKind program) throws Exception {
@@ -242,7 +239,6 @@ class GoldenArchitecturesTest {
     }
 
     /// The second embedding is the largest tensor. It is not unpacked on its way.
-    @Concurrent
     @Test
     void theSecondEmbeddingTakesItsOwnBytesWhileItIsLoaded() throws Exception {
         var wide = wideLayerInputs();
@@ -256,7 +252,6 @@ class GoldenArchitecturesTest {
         }
     }
 
-    @Concurrent
     @Test
     void aScaleOfTheSecondEmbeddingThatIsNotANumberIsRefused() throws Exception {
         MachineNeeds.nativeLibrary();
@@ -286,7 +281,6 @@ class GoldenArchitecturesTest {
         return golden;
     }
 
-    @Concurrent
     @ParameterizedTest
     @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
     void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
@@ -302,7 +296,6 @@ class GoldenArchitecturesTest {
                 refused.getMessage());
     }
 
-    @Concurrent
     @Test
     void oneMatrixOfQueriesKeysAndValuesIsNotTakenForOneWithGates() throws Exception {
         var golden = GoldenModel.named("Qwen 3.5");

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// The starter model against figures of transformers in float32, which `golden_decoder.py` writes.
+@Concurrent
 class GoldenDecoderTest {
     private record Case(
             String prompt,
@@ -25,7 +26,6 @@ class GoldenDecoderTest {
             @JsonProperty("logit_ids") int[] logitIds,
             float[] logits) {}
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void float32GivesTheTokensAndLogitsOfTransformers(ProgramKind program) throws Exception {

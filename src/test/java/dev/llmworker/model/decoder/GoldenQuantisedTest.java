@@ -32,6 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// Folders with `quantization_config`, against transformers' figures in float32 for the numbers that the tools of each
 /// method make of them. `golden_quantised.py` writes them.
+@Concurrent
 class GoldenQuantisedTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     /// Minimums of blocks, and elements that no block holds, are rounded to float16.
@@ -55,7 +56,6 @@ class GoldenQuantisedTest {
     private Path directory;
 
     /// Each is what the tool makes of it, rounded to float16 once, or a sum of two such numbers.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void someElementsOfEachMatrixAreThoseOfTheTool(Golden golden) throws Exception {
@@ -93,7 +93,6 @@ class GoldenQuantisedTest {
         return NaiveBlocks.values(type, block)[(int) (place % type.blockElements())];
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void libtorchGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -103,7 +102,6 @@ class GoldenQuantisedTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void theNativeProgramGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -143,7 +141,6 @@ class GoldenQuantisedTest {
     }
 
     /// The same model twice: with groups that blocks hold, and with groups out of order.
-    @Concurrent
     @Test
     void theMemoryPlanCountsWhatMatricesBecome() throws Exception {
         MachineNeeds.nativeLibrary();

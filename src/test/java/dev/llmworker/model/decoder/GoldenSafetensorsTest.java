@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Folders as transformers saves them, against its figures in float32, which `golden_architectures.py` writes.
+@Concurrent
 class GoldenSafetensorsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     static final float NATIVE_TOLERANCE = 0.03f;
@@ -55,7 +56,6 @@ class GoldenSafetensorsTest {
     @TempDir
     private Path directory;
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void aSingleFileGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -80,7 +80,6 @@ class GoldenSafetensorsTest {
     }
 
     /// The weights are those of the file. The native program rounds activations to 16 bits.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("nativeGoldens")
     void theNativeProgramGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -95,7 +94,6 @@ class GoldenSafetensorsTest {
         }
     }
 
-    @Concurrent
     @Test
     void severalFilesGiveTheTokensAndLogitsOfTransformers() throws Exception {
         var golden = goldens().getFirst();
@@ -120,7 +118,6 @@ class GoldenSafetensorsTest {
 
     /// As the files of these have it: the text model within one that sees, and layers that predict further
     /// tokens.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(strings = {"Gemma 3", "Qwen 3.5", "Qwen 3.5 with experts"})
     void theTextModelIsTakenOutOfOneThatSees(String name) throws Exception {
@@ -144,7 +141,6 @@ class GoldenSafetensorsTest {
 
     /// Some tools leave matrices as they are. Each is read in the order that its own type has: here the first layer's
     /// last matrices and the second one's gates and values, as the numbers that MXFP4 stands for.
-    @Concurrent
     @ParameterizedTest
     @EnumSource(
             value = TensorType.class,

@@ -14,6 +14,7 @@ import dev.llmworker.generation.Task;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.content.TensorType;
 import io.vertx.core.Vertx;
@@ -32,6 +33,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// From a text to its embedding as clients get it: the ids and vectors of transformers in float32, which
 /// `golden_text_vectors.py` writes, by tiny models with tokenizers of their own.
 @Timeout(180)
+@Concurrent
 class GoldenTextVectorsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -37,6 +37,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// Vectors of tiny models against those of transformers in float32, which `golden_architectures.py` writes: as GGUF
 /// files that llama.cpp's converter would write, and as folders that sentence-transformers saves.
+@Concurrent
 class GoldenVectorsTest {
     private static final ObjectMapper JSON = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
@@ -173,7 +174,6 @@ class GoldenVectorsTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
     void vectorsAreThoseOfTransformers(Golden golden, ProgramKind program) throws Exception {
@@ -215,7 +215,6 @@ class GoldenVectorsTest {
         return largest;
     }
 
-    @Concurrent
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             1_Pooling/config.json | {"pooling_mode_cls_token":true} | config.json: pooling_mode is [pooling_mode_cls_token]; \

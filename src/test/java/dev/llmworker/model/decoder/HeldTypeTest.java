@@ -7,6 +7,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.model.loading.HeldType;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What becomes of each type of a file.
+@Concurrent
 class HeldTypeTest {
     @TempDir
     private Path directory;

@@ -8,6 +8,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What loading tells, costs and survives.
+@Concurrent
 class LoadTest {
     private static final long RSS_GROWTH_LIMIT_KIB = 16 << 10;
 

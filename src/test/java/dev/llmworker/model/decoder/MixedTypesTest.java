@@ -31,6 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Files whose tensors are of several types, against plain loops over the same numbers. Each tensor is read in the type
 /// that it has.
+@Concurrent
 class MixedTypesTest {
     private static final double EXACT = 1e-4;
     /// The native program rounds activations to 16 bits, and scales of the K formats to float16.
@@ -82,7 +83,6 @@ class MixedTypesTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void filesOfGptOssRun(GptOssFile file) throws Exception {
@@ -90,7 +90,6 @@ class MixedTypesTest {
     }
 
     /// Any tensor may be of any type that it has room for, also in the same layer.
-    @Concurrent
     @ParameterizedTest
     @MethodSource
     void anyTensorIsOfAnyType(String name, long seed) throws Exception {
@@ -111,7 +110,6 @@ class MixedTypesTest {
     }
 
     /// As in files of Q4_K_M, some matrices of which stay in BF16.
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void matricesOfPlainNumbersStandBesideBlocks(ProgramKind program) throws Exception {
@@ -132,7 +130,6 @@ class MixedTypesTest {
 
     /// As in files of UD-Q4_K_XL and UD-Q2_K_XL: queries, keys and values are parts of one matrix, each of its own
     /// type.
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyMatrixOfALayerMayHaveItsOwnTypeOfBlocks(ProgramKind program) throws Exception {
@@ -151,7 +148,6 @@ class MixedTypesTest {
 
     /// Of four layers, the experts of the first have tensors of their own, and those of the second one for gates and
     /// values.
-    @Concurrent
     @Test
     void theExpertsOfEachLayerHaveAFormOfTheirOwn() throws Exception {
         var golden = GoldenModel.named("Qwen 3.5 with experts");
@@ -190,7 +186,6 @@ class MixedTypesTest {
     }
 
     /// Which layers have experts is seen by their tensors.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void aLayerWithoutExpertsStandsBesideOthers(int layer) throws Exception {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.architecture.Architectures;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.content.ModelFileException;
 import dev.llmworker.weights.content.TensorType;
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Models that the decoder does not run, and what the operator reads.
+@Concurrent
 class ModelConfigTest {
     @TempDir
     private Path directory;

@@ -36,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The operators in C++ against plain loops, and against themselves: a row's bits depend on its own sequence alone.
+@Concurrent
 class NativeDecoderTest {
     /// Activations are rounded to 16 bits.
     private static final double FLOAT32_CACHE_TOLERANCE = 3e-4;
@@ -61,7 +62,6 @@ class NativeDecoderTest {
         MachineNeeds.nativeLibrary();
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyFormatIsExact(TensorType type) throws Exception {
@@ -72,7 +72,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = BESIDE_THEM)
     void soAreRowsThatFillNoPanel(TensorType type) throws Exception {
@@ -83,7 +82,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"AUTO", "FP16"})
     void aCacheOf16BitsIsClose(Precision cache) throws Exception {
@@ -93,7 +91,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q4_K", "Q6_K", "Q2_K"})
     void soAreActivationsOf8Bits(TensorType type) throws Exception {
@@ -144,7 +141,6 @@ class NativeDecoderTest {
     }
 
     /// Greedy, sampled, and with penalties and log-probabilities; two sequences, of which the second has no drafts.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void aDraftsTokenIsThatOfAStepOfItsOwn(int kind) throws Exception {
@@ -211,7 +207,6 @@ class NativeDecoderTest {
         assertArrayEquals(expected.likeliest(), found.likeliest(), what);
     }
 
-    @Concurrent
     @Test
     void draftsAreForgottenByLayersThatKeepTheLastPositionsAlone() throws Exception {
         var golden = GoldenModel.named("Gemma 3").withContext(1000);
@@ -273,7 +268,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @Test
     void partsOfPromptsBesideAStepFillTheCacheAsAlone() throws Exception {
         var random = new Random(233);
@@ -294,7 +288,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = "IQ[123].*|TQ2_0")
     void aHeadThatIsTheEmbeddingLooksTokensUpToTheBit(TensorType type) throws Exception {
@@ -317,7 +310,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void aScaleThatIsNotANumberIsRefusedByTensorAndBlock(TensorType type) {
@@ -332,7 +324,6 @@ class NativeDecoderTest {
                 refused.getMessage());
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void soIsOneOfAnEmbeddingBesideAHead(TensorType type) {
@@ -357,7 +348,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @Test
     void whatItCannotRunIsRefusedWhereItIsAskedForAndDecodedWithoutElsewhere() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q4_1, new Random(239));

@@ -32,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// A model in which one token makes all numbers infinite or NaN from the first layer on, and what float16 does not
 /// hold.
+@Concurrent
 class NotFiniteTest {
     private static final int SICK = 5;
     private static final int[] HEALTHY_PROMPT = {1, 2, 3};
@@ -111,7 +112,6 @@ class NotFiniteTest {
         batch.add(token, 3, sampling, isSteered ? new TokenHistory(new int[] {token}, 0, new int[0]) : null);
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndHeads")
     void aRowWhoseLogitsAreNotFiniteHasNoTokenAndTheOthersHaveTheirs(ProgramKind program, TensorType head)
@@ -152,7 +152,6 @@ class NotFiniteTest {
     }
 
     /// A shorter prompt in the same slot: attention may read what lies behind it, with a weight of 0.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndHeads")
     void aSlotThatIsClearedServesTheNextSequence(ProgramKind program, TensorType head) throws Exception {
@@ -175,7 +174,6 @@ class NotFiniteTest {
     }
 
     /// Gates times values are about 10^6 here.
-    @Concurrent
     @ParameterizedTest
     @ValueSource(strings = {"Llama 2 in F16, config of transformers 4", "Mixtral", "Qwen 3.5 with experts"})
     void feedForwardBlocksHoldWhatFloat16DoesNot(String name) throws Exception {

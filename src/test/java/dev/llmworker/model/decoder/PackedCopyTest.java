@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// When the packed bfloat16 copy is there, and what it holds.
+@Concurrent
 class PackedCopyTest {
     private static final int SLOTS = 8;
     /// Of a tiny model; each step makes at least one.
@@ -59,7 +60,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @Test
     void aPromptBesideOthersTakesWhatIsThereAndTheStepsAfterItMakeTheRest() throws Exception {
         try (var decoder = load(false)) {
@@ -72,7 +72,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @Test
     void aPromptAloneGetsTheSameFiguresBeforeAndAfterARest() throws Exception {
         try (var decoder = load(false)) {
@@ -88,7 +87,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @Test
     void aShortPromptAloneGetsTheSameFiguresWhateverIsThere() throws Exception {
         try (var decoder = load(false)) {
@@ -98,7 +96,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @Test
     void aRestLeavesTheSlotsAsTheyAre() throws Exception {
         try (var decoder = load(false)) {
@@ -111,7 +108,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @Test
     void inDeterministicModeTheCopyIsThereFromTheStart() throws Exception {
         try (var decoder = load(true)) {
@@ -123,7 +119,6 @@ class PackedCopyTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_K", "Q8_0"})
     void itHoldsTheNumbersOfTheFile(TensorType type) throws Exception {

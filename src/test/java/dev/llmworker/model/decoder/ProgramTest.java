@@ -34,7 +34,7 @@ class ProgramTest {
     private static final Pattern WORD = Pattern.compile("\\w+");
     private static final Pattern CALL =
             Pattern.compile("\\.(?:run|test|text|integers?|floats)\\(\\s*\"(\\w+)\"|putMatrix\\(\"(\\w+)\"");
-    private static final Pattern DEFINITION = Pattern.compile("\n  def (\\w+)\\(self: __torch__");
+    private static final Pattern DEFINITION = Pattern.compile("\n def (\\w+)\\(self: __torch__");
 
     @BeforeAll
     static void loadLibtorch() throws InterruptedException {

@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// A slot that was copied to main memory and into another slot gives the same logits, bit by bit, by each program and
 /// for each kind of layer.
+@Concurrent
 class SlotCopiesTest {
     private static final long SEED = 137;
     /// Rings of 256 positions are shorter.
@@ -124,7 +125,6 @@ class SlotCopiesTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @MethodSource("programsAndModels")
     void aCopyGoesOnAsTheOriginalDoes(ProgramKind kind, String model, Precision cache) throws Exception {

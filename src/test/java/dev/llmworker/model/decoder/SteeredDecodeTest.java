@@ -28,6 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Penalties, bias, forbidden ends and log-probabilities, against plain Java over the raw logits.
+@Concurrent
 class SteeredDecodeTest {
     private static final long SEED = 41;
     private static final int VOCABULARY = 192;
@@ -92,7 +93,6 @@ class SteeredDecodeTest {
         return best;
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void eachRowGetsItsOwnAdjustmentInAnyNumberOfStepsACall(ProgramKind program) throws Exception {
@@ -153,7 +153,6 @@ class SteeredDecodeTest {
         return Arrays.copyOfRange(ids, prompt.length, ids.length);
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void logprobsAreThoseOfTheRawLogitsWhateverElseIsDone(ProgramKind program) throws Exception {
@@ -196,7 +195,6 @@ class SteeredDecodeTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void anEndIsForbiddenForAsManyStepsAsAreLeftAndNoMore(ProgramKind program) throws Exception {
@@ -215,7 +213,6 @@ class SteeredDecodeTest {
     }
 
     /// Also in a batch with a row that may take any token, whose result stays as it is alone.
-    @Concurrent
     @ParameterizedTest
     @EnumSource
     void aRowTakesOnlyTokensThatItMay(ProgramKind program) throws Exception {

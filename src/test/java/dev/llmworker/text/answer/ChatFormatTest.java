@@ -15,6 +15,7 @@ import dev.llmworker.constraint.Expression;
 import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.ScriptedModel;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -45,6 +46,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Each format: what it takes apart, wherever the text is cut, and that its grammar allows just this.
+@Concurrent
 class ChatFormatTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Tool WEATHER = new Tool("get_weather", "The weather", """

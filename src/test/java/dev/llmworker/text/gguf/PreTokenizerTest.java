@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.TinyVocabularies;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Test;
 
 /// Each `tokenizer.ggml.pre` splits texts as llama.cpp or the model's own tokenizer does:
 /// `src/test/python/golden_pre_tokenizers.py`.
+@Concurrent
 class PreTokenizerTest {
     private static final int HASH_LENGTH = 8;
 

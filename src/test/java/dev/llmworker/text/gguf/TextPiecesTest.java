@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.ModelTokenizer;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A long text is encoded in pieces: its tokens are those of the whole text, and the work ends if nobody waits for it.
+@Concurrent
 class TextPiecesTest {
     private static final int SMALLEST = 1;
     private static final int WHOLE = Integer.MAX_VALUE;

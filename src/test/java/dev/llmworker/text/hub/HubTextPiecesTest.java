@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.ModelTokenizer;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Texts that are encoded in pieces have the tokens of the whole, whatever the steps of a `tokenizer.json` are.
+@Concurrent
 class HubTextPiecesTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int ROWS = 900;

@@ -31,6 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Damages sound tokenizer files: each makes a tokenizer that encodes a text, or is refused, and never fails otherwise.
 @Timeout(600)
+@Concurrent
 class HubTokenizerFuzzTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int VOCABULARY = 1024;
@@ -55,7 +56,6 @@ class HubTokenizerFuzzTest {
     private int made;
     private int refused;
 
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
     void everyExtremeInThePlaceOfEveryPartIsReadOrRefused(int kind) throws IOException {
@@ -71,7 +71,6 @@ class HubTokenizerFuzzTest {
     }
 
     @Seeded
-    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 3})
     void randomDamageIsReadOrRefused(int kind) throws IOException {
@@ -85,7 +84,6 @@ class HubTokenizerFuzzTest {
     }
 
     /// Damage at which the library failed at a client's text.
-    @Concurrent
     @ParameterizedTest
     @CsvSource({
         "0, -2936475378295519443, 240",
@@ -112,7 +110,6 @@ class HubTokenizerFuzzTest {
         return bytes;
     }
 
-    @Concurrent
     @Test
     void anUnknownTokenThatTheVocabularyLacksIsRefused() throws IOException {
         var damaged = sound(0);
@@ -121,7 +118,6 @@ class HubTokenizerFuzzTest {
         assertEquals(1, refused);
     }
 
-    @Concurrent
     @Test
     void aTokenizerThatFailsAtSomeTextsIsRefusedBeforeAClientSendsOne() throws IOException {
         var damaged = sound(BYTE_LEVEL);
@@ -131,7 +127,6 @@ class HubTokenizerFuzzTest {
         assertEquals(1, refused);
     }
 
-    @Concurrent
     @Test
     void anUnknownTokenThatIsAControlTokenStandsForWhatTheVocabularyLacks() throws IOException {
         var file = sound(0);
@@ -140,7 +135,6 @@ class HubTokenizerFuzzTest {
         assertEquals(1, made);
     }
 
-    @Concurrent
     @Test
     void zerosThatLookLikeUtf32AreRefused() throws IOException {
         sound(0);

@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// What makes the tokenizers library end the process, in a process of its own.
 @Timeout(180)
+@Concurrent
 class TokenizerAbortTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String LLAMA_3 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
@@ -75,7 +76,6 @@ class TokenizerAbortTest {
         }
     }
 
-    @Concurrent
     @Test
     void anExpressionThatGivesUpIsRefused() throws Exception {
         write("(x+x+)+y|[\\s\\S]");
@@ -84,7 +84,6 @@ class TokenizerAbortTest {
         assertTrue(outcome.contains("repeats a group that can match in several ways"), outcome);
     }
 
-    @Concurrent
     @Test
     void aTextThatIsTooLongForASoundExpressionIsRefused() throws Exception {
         write(LLAMA_3);
@@ -92,7 +91,6 @@ class TokenizerAbortTest {
         assertTrue(outcome.startsWith("refused: prompt has 12000000 characters"), outcome);
     }
 
-    @Concurrent
     @Test
     void theLongestTextThatIsNotRefusedIsEncoded() throws Exception {
         write(LLAMA_3);
