@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -84,6 +86,37 @@ void expect_matrix(const Weights& weights, size_t rows, size_t columns) {
   for (const Matrix& part : weights.parts) expect("columns of a matrix", part.columns(), columns);
   expect("rows of a matrix", weights.rows, rows);
 }
+
+// Whether the activations of a matrix may be rounded to 8 bits. Those of queries and keys may not: what they lose counts most, and the
+// matrices are small. Nor may those of the head, of routers and of gates that whole rows pass.
+constexpr bool may_be_coarse(MatrixRole role) {
+  switch (role) {
+    case MatrixRole::ATTENTION_OUTPUT:
+    case MatrixRole::GATE_UP:
+    case MatrixRole::DOWN:
+    case MatrixRole::SHARED_GATE_UP:
+    case MatrixRole::SHARED_DOWN: return true;
+    case MatrixRole::QKV:
+    case MatrixRole::ROUTER:
+    case MatrixRole::INPUT_GATE:
+    case MatrixRole::INPUT_PROJECTION:
+    case MatrixRole::INPUTS:
+    case MatrixRole::HEAD: return false;
+  }
+  return false;
+}
+
+Kinds kinds_of(std::initializer_list<std::span<const Weights>> readers) {
+  Kinds kinds;
+  for (const std::span<const Weights> some : readers) {
+    for (const Weights& weights : some) {
+      for (const Matrix& part : weights.parts) kinds.add(part);
+    }
+  }
+  return kinds;
+}
+
+std::span<const Weights> one(const Weights& weights) { return {&weights, 1}; }
 
 // The activation of 8 gates g and values u.
 template <Activation ACTIVATION>
@@ -260,6 +293,7 @@ Weights& Decoder::begin_matrix(int layer, MatrixRole role) {
       case MatrixRole::HEAD: break;
     }
   }
+  filling_->coarse = may_be_coarse(role) && cache_type_ != CacheType::F32;
   return *filling_;
 }
 
@@ -279,11 +313,11 @@ void Decoder::for_rows(int n, Row&& row) {
   for (int i = 0; i < n; i++) row(i);
 }
 
-// Makes the rows of x, normalised if there is a norm, the activations of the next product. `normal_` has them too.
-void Decoder::take(const float* x, int n, const std::vector<float>* norm) {
+// Makes the rows of x, normalised if there is a norm, the activations of the next products. `normal_` has them too.
+void Decoder::take(const float* x, int n, const std::vector<float>* norm, Kinds kinds) {
   const int hidden = sizes_.hidden;
   float* out = grown(normal_, static_cast<size_t>(n) * hidden);
-  activations_.resize(n, hidden);
+  activations_.resize(n, hidden, kinds);
   for_rows(n, [&](int i) {
     float* row = out + static_cast<size_t>(i) * hidden;
     const float* from = x + static_cast<size_t>(i) * hidden;
@@ -408,10 +442,11 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
 }
 
 // Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · size] in `gate_up_`.
+// kinds: those that the product needs
 // bias_of: gives the bias of row i, or null
 template <typename Bias>
-void Decoder::gate(const Layer& layer, int size, int n, Bias&& bias_of, Activations& out) {
-  out.resize(n, size);
+void Decoder::gate(const Layer& layer, int size, int n, Kinds kinds, Bias&& bias_of, Activations& out) {
+  out.resize(n, size, kinds);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
     const float* bias = bias_of(i);
@@ -448,7 +483,7 @@ DeltaNet Decoder::delta_net(const Layer& layer) const {
 void Decoder::finish(int index, float* x, const float* inputs, const float* attention, int n) {
   const Layer& layer = layers_[index];
   const int out = layer.shape.query_width();
-  activations_.resize(n, out);
+  activations_.resize(n, out, kinds_of({one(layer.attention_output)}));
   for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
   add_result(layer, activations_, layer.attention_output, VectorRole::ATTENTION_OUTPUT_BIAS, VectorRole::ATTENTION_POST_NORM, x);
   feed_forward(layer, x, n);
@@ -464,7 +499,7 @@ void Decoder::add_projection(const float* x, int n, float* inputs) {
   const int size = sizes_.layer_input, layers = static_cast<int>(layers_.size()), all = size * layers;
   const float root = 1.0f / std::sqrt(static_cast<float>(sizes_.hidden)), half = std::sqrt(0.5f);
   float* projected = grown(projected_, static_cast<size_t>(n) * all);
-  take(x, n, nullptr);
+  take(x, n, nullptr, kinds_of({one(inputs_)}));
   project(activations_, inputs_, projected, all, false);
   for_rows(n, [&](int i) {
     for (int layer = 0; layer < layers; layer++) {
@@ -482,10 +517,10 @@ void Decoder::add_input(int index, float* x, const float* inputs, int n) {
   const Layer& layer = layers_[index];
   const int size = sizes_.layer_input;
   const size_t all = static_cast<size_t>(size) * layers_.size();
-  take(x, n, nullptr);
+  take(x, n, nullptr, kinds_of({one(layer.input_gate)}));
   float* gates = grown(gate_up_, static_cast<size_t>(n) * size);
   project(activations_, layer.input_gate, gates, size, false);
-  activations_.resize(n, size);
+  activations_.resize(n, size, kinds_of({one(layer.input_projection)}));
   for_rows(n, [&](int i) {
     float* row = gates + static_cast<size_t>(i) * size;
     activate(layer.shape.activation, row, inputs + i * all + static_cast<size_t>(index) * size, size);
@@ -503,12 +538,13 @@ void Decoder::add_input(int index, float* x, const float* inputs, int n) {
 
 void Decoder::feed_forward(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
-  take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
+  const Kinds kinds = kinds_of({layer.gate_up, one(layer.router), one(layer.shared_gate_up)});
+  take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr, kinds);
   grown(gate_up_, static_cast<size_t>(n) * 2 * std::max(s.width, s.shared_width));
   if (s.experts > 0) return experts(layer, x, n);
   project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
   const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
-  gate(layer, s.width, n, [&](int) { return bias.empty() ? nullptr : bias.data(); }, activations_);
+  gate(layer, s.width, n, kinds_of({layer.down}), [&](int) { return bias.empty() ? nullptr : bias.data(); }, activations_);
   add_result(layer, activations_, layer.down[0], VectorRole::DOWN_BIAS, VectorRole::FEED_FORWARD_POST_NORM, x);
 }
 
@@ -555,7 +591,8 @@ void Decoder::choose(const Layer& layer, int n) {
 const float* Decoder::shared(const Layer& layer, int n) {
   const int hidden = sizes_.hidden, width = layer.shape.shared_width;
   project(activations_, layer.shared_gate_up, gate_up_.data(), 2 * width, false);
-  gate(layer, width, n, [](int) { return static_cast<const float*>(nullptr); }, gathered_);
+  const Kinds kinds = kinds_of({one(layer.shared_down)});
+  gate(layer, width, n, kinds, [](int) { return static_cast<const float*>(nullptr); }, gathered_);
   float* result = grown(shared_, static_cast<size_t>(n) * hidden);
   project(gathered_, layer.shared_down, result, hidden, false);
   norm_rows(result, n, layer.vector(VectorRole::SHARED_POST_NORM));
@@ -587,13 +624,13 @@ float* Decoder::run_experts(const Layer& layer, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden, used = s.used_experts, all = static_cast<int>(by_expert_.size());
   const std::vector<float>&up_bias = layer.vector(VectorRole::GATE_UP_BIAS), &down_bias = layer.vector(VectorRole::DOWN_BIAS);
-  gathered_.resize(all, hidden);
+  gathered_.resize(all, hidden, activations_.kinds());
   for_rows(all, [&](int i) { gathered_.copy(i, activations_, chosen_[by_expert_[i]].row); });
   project_experts(layer.gate_up, grown(gate_up_, static_cast<size_t>(all) * 2 * s.width), 2 * s.width);
   const auto bias_of = [&](int i) {
     return up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(chosen_[by_expert_[i]].expert) * 2 * s.width;
   };
-  gate(layer, s.width, all, bias_of, gathered_);
+  gate(layer, s.width, all, kinds_of({layer.down}), bias_of, gathered_);
   float* result = grown(result_, static_cast<size_t>(all) * hidden);
   project_experts(layer.down, result, hidden);
   float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
@@ -617,9 +654,9 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
   const float* beside = s.shared_width > 0 ? shared(layer, n) : nullptr;
   const std::vector<float>& router_norm = layer.vector(VectorRole::ROUTER_NORM);
   const std::vector<float>& experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
-  if (!router_norm.empty()) take(x, n, &router_norm);
+  if (!router_norm.empty()) take(x, n, &router_norm, kinds_of({one(layer.router), layer.gate_up}));
   choose(layer, n);
-  if (!experts_norm.empty()) take(x, n, &experts_norm);
+  if (!experts_norm.empty()) take(x, n, &experts_norm, kinds_of({layer.gate_up}));
   float* sum = run_experts(layer, n);
   norm_rows(sum, n, layer.vector(VectorRole::EXPERTS_POST_NORM));
   if (beside != nullptr) {
@@ -771,7 +808,7 @@ void Decoder::forward(float* x, const std::vector<Place>& rows, int first, int c
     const int n = static_cast<int>(own.size()), stride = s.input_width();
     float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
     float* attention = grown(attention_, static_cast<size_t>(n) * s.query_width());
-    take(x, n, s.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
+    take(x, n, s.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr, kinds_of({one(layer.qkv)}));
     project(activations_, layer.qkv, qkv, stride, false);
     if (s.is_delta()) {
       advance(*cache_, index, delta_net(layer), own, qkv, attention, *threads_);
@@ -794,7 +831,7 @@ void Decoder::forward(float* x, const std::vector<Place>& rows, int first, int c
 
 void Decoder::head(const float* x, int n, float* logits) {
   check({}, 0, 0);
-  take(x, n, &output_norm_);
+  take(x, n, &output_norm_, kinds_of({one(head_)}));
   project(activations_, head_, logits, sizes_.vocabulary, false);
   threads_->rest();
 }

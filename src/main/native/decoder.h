@@ -70,6 +70,7 @@ struct LayerShape {
 struct Weights {
   std::vector<Matrix> parts;
   int rows = 0;
+  bool coarse = false;  // whether activations may be rounded to 8 bits, where a format gains from it
 };
 
 struct Layer {
@@ -103,7 +104,7 @@ class Decoder {
   void add_layer(const LayerShape& shape);
   void allocate();
   void put_vector(int layer, VectorRole role, std::vector<float> values);
-  // The matrix whose parts come next.
+  // The matrix whose parts come next. With a cache in float32 no activations are rounded to 8 bits.
   Weights& begin_matrix(int layer, MatrixRole role);
 
   const Sizes& sizes() const { return sizes_; }
@@ -147,7 +148,7 @@ class Decoder {
   std::vector<Place> whole_texts(std::vector<Place> places) const;
   void check(const std::vector<Place>& places, int first, int count);
   int last_state() const;
-  void take(const float* x, int n, const std::vector<float>* norm);
+  void take(const float* x, int n, const std::vector<float>* norm, Kinds kinds);
   void add_products(const Activations& from, int first, int n, const Weights& weights, float* out, int stride, bool add);
   void project(const Activations& from, const Weights& weights, float* out, int stride, bool add);
   void project_experts(const std::vector<Weights>& experts, float* out, int stride);
@@ -162,7 +163,7 @@ class Decoder {
   void add_input(int layer, float* x, const float* inputs, int n);
   void feed_forward(const Layer& layer, float* x, int n);
   template <typename Bias>
-  void gate(const Layer& layer, int size, int n, Bias&& bias_of, Activations& out);
+  void gate(const Layer& layer, int size, int n, Kinds kinds, Bias&& bias_of, Activations& out);
   void norm_rows(float* rows, int n, const std::vector<float>& norm);
   const float* shared(const Layer& layer, int n);
   void choose(const Layer& layer, int n);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -22,6 +23,8 @@ constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
+// Columns are taken four at a time in products of bytes.
+constexpr int BYTE_STEPS = BLOCK / 4;
 
 // Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
 template <int N, typename F>
@@ -96,8 +99,8 @@ struct Sums {
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const float* scales, const float* totals, size_t stride,
                                      float* results) const {
     const WideFloats scale = splat_wide(*scales);
-    WideFloats a = multiply_add(to_floats(low), heads.scale[0] * scale, load_wide(results));
-    WideFloats b = multiply_add(to_floats(high), heads.scale[1] * scale, load_wide(results + LANES));
+    WideFloats a = multiply_add(to_floats(low) * scale, heads.scale[0], load_wide(results));
+    WideFloats b = multiply_add(to_floats(high) * scale, heads.scale[1], load_wide(results + LANES));
     if constexpr (OFFSET) {
       const WideFloats total = splat_wide(*totals);
       a = multiply_add(heads.offset[0], total, a);
@@ -192,7 +195,7 @@ template <Format FORMAT, int T, bool READY>
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
 [[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
-                                       const Activations& x, int first, int from, int count, float* results) {
+                                       const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int HALF_BYTES = PANEL * (READY ? 2 * BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
   const WordRows whole{x.quants(first), x.stride(), x.centres(first), x.scales(first), x.sums(first), blocks};
@@ -260,17 +263,21 @@ inline void plain_product(const uint8_t* panel, const Activations& x, int first,
   }
 }
 
-void store(float* out, const float* sums, int rows, bool add) {
+void store(float* out, const float* sums, float scale, int rows, bool add) {
   int i = 0;
-  for (; i + 8 <= rows; i += 8) store8(out + i, add ? load8(out + i) + load8(sums + i) : load8(sums + i));
-  for (; i < rows; i++) out[i] = add ? out[i] + sums[i] : sums[i];
+  for (; i + 8 <= rows; i += 8) {
+    const F32x8 scaled = load8(sums + i) * splat(scale);
+    store8(out + i, add ? load8(out + i) + scaled : scaled);
+  }
+  for (; i < rows; i++) out[i] = add ? out[i] + sums[i] * scale : sums[i] * scale;
 }
 
-// Stores the results [n, PANEL] of a panel and of n rows of the product from `first` on.
-void store(const Product& p, int panel, int first, int n, const float* results) {
+// Stores the results [n, PANEL] of a panel and of n rows of the product from `first` on. x: their scales; null: 1
+void store(const Product& p, int panel, int first, int n, const float* results, const RoundedRows* x) {
   const int rows = std::min(PANEL, p.w->rows() - panel * PANEL);
   for (int i = 0; i < n; i++, results += PANEL) {
-    store(p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL, results, rows, p.add);
+    const float scale = x == nullptr ? 1.0f : x->row_scale(p.first + first + i);
+    store(p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL, results, scale, rows, p.add);
   }
 }
 
@@ -284,7 +291,7 @@ void plain_tile(const Product& p, int panel, int first) {
   } else {
     plain_product<Bfloat, T>(p.w->panel(panel), *p.x, p.first + first, results);
   }
-  store(p, panel, first, T, results);
+  store(p, panel, first, T, results, nullptr);
 }
 
 // Divides n rows into as few tiles of at most MOST rows as possible, of about the same size: a small tile takes longer for each of
@@ -306,7 +313,7 @@ static_assert(!BYTE_PRODUCTS || PANEL == 16);
 
 F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
 
-// The order of the columns in `Activations::halves`: of eight the high halves, and then the low ones.
+// The order of the columns in `RoundedRows::halves`: of eight the high halves, and then the low ones.
 constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
   std::array<uint8_t, 16> order{};
   for (int i = 0; i < 8; i++) {
@@ -318,6 +325,15 @@ constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
 }
 
 constexpr std::array<uint8_t, 16> HALVES_ORDER[2] = {halves_order(false), halves_order(true)};
+
+// The order of 16 columns in `RoundedRows::bytes`.
+constexpr std::array<uint8_t, 16> bytes_order(bool nibbles) {
+  std::array<uint8_t, 16> order{};
+  for (int i = 0; i < 16; i++) order[i] = static_cast<uint8_t>(halves_order(nibbles)[i % 8] + i / 8 * 8);
+  return order;
+}
+
+constexpr std::array<uint8_t, 16> BYTES_ORDER[2] = {bytes_order(false), bytes_order(true)};
 
 // Eight columns of eight rows as signed bytes: of each row four columns, and the next four.
 struct Octet {
@@ -342,10 +358,11 @@ inline Octet octet(const uint8_t* words, U8x16 table) {
 }
 
 // Sums over a block of T rows of activations times GROUPS times eight rows of a panel. It is recursive as `Sums` is.
-template <Products HOW, int T, int GROUPS>
+// Each: ByteSums or WholeByteSums
+template <typename Each, int T, int GROUPS>
 struct ByteTile {
-  ByteSums<HOW> low, high;
-  ByteTile<HOW, T - 1, GROUPS> others;
+  Each low, high;
+  ByteTile<Each, T - 1, GROUPS> others;
 
   [[gnu::always_inline]] void add(const Octet (&weights)[2], const uint8_t* columns, size_t stride) {
     low.add(weights[0].first, weights[0].others, columns);
@@ -366,30 +383,32 @@ struct ByteTile {
 
  private:
   template <bool OFFSET, int FACTOR>
-  [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
+  [[gnu::always_inline]] static void settle_eight(const Each& sums, F32x8 scale, F32x8 offset, float its_scale,
                                                   float total, int32_t added, float* results) {
     I32x8 all = sums.total();
     if constexpr (FACTOR != 0) all = all + splat_integer(FACTOR * added);
-    F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
+    F32x8 result = multiply_add(to_floats(all) * splat(its_scale), scale, load8(results));
     if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
     store8(results, result);
   }
 };
 
-template <Products HOW, int GROUPS>
-struct ByteTile<HOW, 0, GROUPS> {
+template <typename Each, int GROUPS>
+struct ByteTile<Each, 0, GROUPS> {
   void add(const Octet (&)[2], const uint8_t*, size_t) {}
   template <bool OFFSET, int FACTOR>
   void settle(const Heads<F32x8>&, const float*, const float*, const int32_t*, size_t, float*) const {}
 };
 
 // As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
-template <Products HOW, Format FORMAT, int T, int GROUPS>
-void byte_product(const uint8_t* panel, U8x16 table, int group, const Activations& x, int first, int from, int count,
+template <typename Each, Format FORMAT, int T, int GROUPS, bool WHOLE>
+void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRows& x, int first, int from, int count,
                   float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = has_nibbles(FORMAT) ? 64 : 128;
-  const size_t stride = x.columns(), blocks = stride / BLOCK;
-  const uint8_t* columns = x.halves(has_nibbles(FORMAT), first) + from * 2 * BLOCK;
+  constexpr int ACTIVATION_BYTES = WHOLE ? 1 : 2;
+  const size_t stride = WHOLE ? x.stride() : 2 * static_cast<size_t>(x.columns()), blocks = x.columns() / BLOCK;
+  const uint8_t* columns = WHOLE ? reinterpret_cast<const uint8_t*>(x.bytes(has_nibbles(FORMAT), first)) : x.halves(has_nibbles(FORMAT), first);
+  columns += from * ACTIVATION_BYTES * BLOCK;
   const float* scales = x.scales(first) + from;
   const int32_t* added = x.totals(first) + from;
   results += 8 * group;
@@ -397,12 +416,12 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
     const uint8_t* words = panel + 32 * group;
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
-      ByteTile<HOW, T, GROUPS> tile;
+      ByteTile<Each, T, GROUPS> tile;
 #pragma GCC unroll 4
-      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 16) {
+      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 8 * ACTIVATION_BYTES) {
         Octet weights[2] = {octet<FORMAT>(words, table), {}};
         if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32, table);
-        tile.add(weights, columns, 2 * stride);
+        tile.add(weights, columns, stride);
       }
       Heads<F32x8> all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
       if constexpr (has_offset(FORMAT)) {
@@ -418,19 +437,224 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const Activation
 }
 
 // Adds the products of all rows with a panel to `results` [rows, 16].
-template <Products HOW, Format FORMAT>
-void byte_panel(const Product& p, const uint8_t* panel, U8x16 table, float* results) {
-  const int blocks = p.x->columns() / BLOCK;
+template <typename Each, Format FORMAT, bool WHOLE>
+void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+  const int blocks = x.columns() / BLOCK;
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
     tiles<TILE>(p.rows, [&](auto t, int first) {
       // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
-        byte_product<HOW, FORMAT, t, GROUPS>(panel, table, group, *p.x, p.first + first, from, count, results + first * PANEL);
+        float* const to = results + first * PANEL;
+        byte_product<Each, FORMAT, t, GROUPS, WHOLE>(panel, table, group, x, p.first + first, from, count, to);
       }
     });
   }
+}
+
+// Does so if the CPU and the rows have such products.
+template <Format FORMAT>
+bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+  if constexpr (BYTE_PRODUCTS) {
+    if constexpr (gains_from_bytes(FORMAT)) {
+      if (x.are_bytes()) {
+        byte_panel<WholeByteSums<Products::DOTS>, FORMAT, true>(p, x, panel, table, results);
+        return true;
+      }
+    }
+    switch (x.products()) {
+      case Products::DOTS: byte_panel<ByteSums<Products::DOTS>, FORMAT, false>(p, x, panel, table, results); return true;
+      case Products::BLOCKS: byte_panel<ByteSums<Products::BLOCKS>, FORMAT, false>(p, x, panel, table, results); return true;
+      case Products::WORDS:
+      case Products::PAIRS: break;
+    }
+  }
+  return false;
+}
+
+// ---- Products of unsigned bytes of weights with signed ones of activations.
+//
+// A sum of products of a block, or half block, with quants of both signs fits into 16 bits: there are 16 of 4-bit quants or 8 of
+// 6-bit quants, at most 127 · 8 or 127 · 32 each. The bytes are unsigned, and what that adds is subtracted first. Additions may pass
+// the limits of 16 bits on the way, since they wrap around.
+
+// The sums of T rows of activations. It is recursive as `Sums` is.
+template <int T>
+struct PairSums {
+  WideWords low, high;
+  PairSums<T - 1> others;
+
+  // centres: two numbers of 16 bits
+  template <bool CENTRED>
+  [[gnu::always_inline]] void start(const int32_t* centres, size_t stride) {
+    if constexpr (CENTRED) low = high = splat_pair_wide(reinterpret_cast<const int16_t*>(centres));
+    others.template start<CENTRED>(centres + stride, stride);
+  }
+
+  // As Sums::add, of four columns. FIRST: nothing was added before
+  template <bool FIRST>
+  [[gnu::always_inline]] void add(WideWords first_rows, WideWords other_rows, const int8_t* columns, size_t stride) {
+    const WideWords four = splat_four(columns);
+    const WideWords a = byte_pair_products(first_rows, four), b = byte_pair_products(other_rows, four);
+    low = FIRST ? a : low + a;
+    high = FIRST ? b : high + b;
+    compute_now(low, high);
+    others.template add<FIRST>(first_rows, other_rows, columns + stride, stride);
+  }
+
+  // As Sums::settle. multiples: as RoundedRows::multiples
+  template <bool OFFSET>
+  [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const int32_t* multiples, const float* totals, size_t stride,
+                                     float* results) const {
+    const WideWords multiple = splat_pair_wide(reinterpret_cast<const int16_t*>(multiples));
+    WideFloats a = multiply_add(to_floats(pair_products(low, multiple)), heads.scale[0], load_wide(results));
+    WideFloats b = multiply_add(to_floats(pair_products(high, multiple)), heads.scale[1], load_wide(results + LANES));
+    if constexpr (OFFSET) {
+      const WideFloats total = splat_wide(*totals);
+      a = multiply_add(heads.offset[0], total, a);
+      b = multiply_add(heads.offset[1], total, b);
+    }
+    store_wide(results, a);
+    store_wide(results + LANES, b);
+    others.template settle<OFFSET>(heads, multiples + stride, totals + stride, stride, results + PANEL);
+  }
+};
+
+template <>
+struct PairSums<0> {
+  template <bool CENTRED>
+  void start(const int32_t*, size_t) {}
+  template <bool FIRST>
+  void add(WideWords, WideWords, const int8_t*, size_t) {}
+  template <bool OFFSET>
+  void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, float*) const {}
+};
+
+// Step `step` of a block's weights: four columns of LANES rows as unsigned bytes.
+template <Format FORMAT>
+[[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
+  if constexpr (has_nibbles(FORMAT)) {
+    const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
+    return low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
+  } else {
+    return add_bytes(load_wide(words + 4 * PANEL * step), middle(FORMAT));
+  }
+}
+
+// Adds the products of a block, or of part of it, to sums. words: of the block, or the output of `unpack_bytes` if READY
+template <Format FORMAT, bool READY, bool FIRST, int STEP = 0, int T>
+[[gnu::always_inline]] inline void add_steps(PairSums<T>& pairs, const uint8_t* words, const int8_t* columns, size_t stride) {
+  if constexpr (STEP < BYTE_STEPS / scales_a_block(FORMAT)) {
+    WideWords first_rows, other_rows;
+    if constexpr (READY) {
+      first_rows = load_wide(words + 4 * PANEL * STEP);
+      other_rows = load_wide(words + 4 * PANEL * STEP + 4 * LANES);
+    } else {
+      first_rows = unsigned_bytes<FORMAT>(words, STEP);
+      other_rows = unsigned_bytes<FORMAT>(words + 4 * LANES, STEP);
+    }
+    pairs.template add<FIRST>(first_rows, other_rows, columns + 4 * STEP, stride);
+    add_steps<FORMAT, READY, false, STEP + 1>(pairs, words, columns, stride);
+  }
+}
+
+// What T rows of activations have for blocks of a panel, or for halves of them. Those of the next row are `blocks` further.
+struct PairRows {
+  const int8_t* columns;
+  size_t stride;
+  const int32_t* centres;
+  const int32_t* multiples;
+  const float* totals;
+  size_t blocks;
+};
+
+// Adds the products of block b, or of part of it, to `results` [T, PANEL]. words: as above
+template <Format FORMAT, int T, bool READY>
+[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const uint8_t* heads, const PairRows& x, int b, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT);
+  // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
+  constexpr bool CENTRED = !has_offset(FORMAT);
+  PairSums<T> pairs;
+  pairs.template start<CENTRED>(x.centres + b, x.blocks);
+  const int8_t* const columns = x.columns + BLOCK * b;
+  add_steps<FORMAT, READY, !CENTRED>(pairs, words, columns, x.stride);
+  Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
+  if constexpr (has_offset(FORMAT)) {
+    all.offset[0] = halves(heads + 2 * PANEL * PARTS);
+    all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
+  }
+  pairs.template settle<has_offset(FORMAT)>(all, x.multiples + b, x.totals + b, x.blocks, results);
+}
+
+// As panel_product.
+template <Format FORMAT, int T, bool READY>
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* unpacked, const uint8_t* ahead, const RoundedRows& x,
+                                    int first, int from, int count, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
+  const size_t blocks = x.columns() / BLOCK;
+  const int8_t* const columns = x.bytes(has_nibbles(FORMAT), first);
+  const PairRows whole{columns, x.stride(), x.pair_centres(first), x.multiples(first), x.sums(first), blocks};
+  PairRows low = whole, high = whole;
+  low.centres = x.half_pair_centres(0, first);
+  low.totals = x.half_sums(0, first);
+  high.centres = x.half_pair_centres(1, first);
+  high.totals = x.half_sums(1, first);
+  high.columns += BLOCK / 2;
+  const uint8_t* words = READY ? unpacked : panel;
+  const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
+  for (int b = from; b < from + count; b++, heads += block_bytes(FORMAT)) {
+    if (ahead != nullptr) {
+      load_ahead(ahead, block_bytes(FORMAT));
+      ahead += block_bytes(FORMAT);
+    }
+    if constexpr (PARTS == 1) {
+      pair_part<FORMAT, T, READY>(words, heads, whole, b, results);
+    } else {
+      pair_part<FORMAT, T, READY>(words, heads, low, b, results);
+      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, high, b, results);
+    }
+    words += READY ? PANEL * BLOCK : block_bytes(FORMAT);
+  }
+}
+
+// Unpacks blocks of a panel to unsigned bytes, [8 steps, PANEL rows, 4 columns].
+template <Format FORMAT>
+void unpack_bytes(const uint8_t* panel, int count, uint8_t* out) {
+  for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
+#pragma GCC unroll 8
+    for (int step = 0; step < BYTE_STEPS; step++, out += 4 * PANEL) {
+      store_wide_aligned(reinterpret_cast<int16_t*>(out), unsigned_bytes<FORMAT>(panel, step));
+      store_wide_aligned(reinterpret_cast<int16_t*>(out + 4 * LANES), unsigned_bytes<FORMAT>(panel + 4 * LANES, step));
+    }
+  }
+}
+
+// Adds the products of all rows with a panel to `results` [rows, PANEL], if the CPU and the rows have products of this kind.
+template <Format FORMAT>
+bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, float* results) {
+  if constexpr (PAIR_PRODUCTS && gains_from_bytes(FORMAT)) {
+    if (x.products() != Products::PAIRS) return false;
+    alignas(64) uint8_t unpacked[DIRECT_BLOCKS * PANEL * BLOCK];
+    const int blocks = x.columns() / BLOCK;
+    for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
+      count = std::min(DIRECT_BLOCKS, blocks - from);
+      if (p.rows <= DIRECT) {
+        tiles<PAIR_FEW>(p.rows, [&](auto t, int first) {
+          const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
+          pair_product<FORMAT, t, false>(panel, nullptr, ahead, x, p.first + first, from, count, results + first * PANEL);
+        });
+        continue;
+      }
+      unpack_bytes<FORMAT>(panel, count, unpacked);
+      tiles<PAIR_TILE>(p.rows, [&](auto t, int first) {
+        const uint8_t* const ahead = first == 0 ? panel + count * block_bytes(FORMAT) : nullptr;
+        pair_product<FORMAT, t, true>(panel, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
+      });
+    }
+    return true;
+  }
+  return false;
 }
 
 template <Format FORMAT>
@@ -446,18 +670,15 @@ void panel(const Product& p, int panel) {
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
     const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
-    if constexpr (BYTE_PRODUCTS) {
-      switch (p.x->products()) {
-        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
-        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, table, results); return store(p, panel, 0, n, results);
-        case Products::WORDS: break;
-      }
+    const RoundedRows& x = p.x->rounded(p.w->bits());
+    if (pair_panel_if<FORMAT>(p, x, data, results) || byte_panel_if<FORMAT>(p, x, data, table, results)) {
+      return store(p, panel, 0, n, results, &x);
     }
     for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
       count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
       if (n <= DIRECT) {
         tiles<FEW>(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, *p.x, p.first + first, from,
+          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, x, p.first + first, from,
                                           count, results + first * PANEL);
         });
         continue;
@@ -465,11 +686,11 @@ void panel(const Product& p, int panel) {
       unpack_blocks<FORMAT>(data, table, count, unpacked);
       const uint8_t* next = data + count * block_bytes(FORMAT);
       tiles<TILE>(n, [&](auto t, int first) {
-        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, *p.x, p.first + first, from, count,
+        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
                                        results + first * PANEL);
       });
     }
-    store(p, panel, 0, n, results);
+    store(p, panel, 0, n, results, &x);
   }
 }
 
@@ -498,23 +719,30 @@ void check(const Product& p) {
     throw std::out_of_range(std::to_string(p.rows) + " rows from row " + std::to_string(p.first) + " on are outside the " +
                             std::to_string(p.x->rows()) + " rows of activations");
   }
+  if (is_quantised(p.w->format()) && !p.x->kinds().has(p.w->bits())) {
+    throw std::logic_error(std::string("activations are not in ") + (p.w->bits() == Bits::EIGHT ? "8" : "16") +
+                           " bits, as a matrix needs them");
+  }
 }
 
 }  // namespace
 
-Products fastest_products() {
-  static const Products fastest = can_multiply(Products::BLOCKS) ? Products::BLOCKS
-                                  : can_multiply(Products::DOTS) ? Products::DOTS
-                                                                 : Products::WORDS;
-  return fastest;
+Products fastest_products(Bits bits) {
+  static const bool dots = can_multiply(Products::DOTS), blocks = can_multiply(Products::BLOCKS), pairs = can_multiply(Products::PAIRS);
+  if (bits == Bits::SIXTEEN && blocks) return Products::BLOCKS;
+  if (bits == Bits::EIGHT && pairs) return Products::PAIRS;
+  return dots ? Products::DOTS : Products::WORDS;
 }
 
-void Activations::resize(int n, int columns) {
-  rows_ = n;
+void RoundedRows::resize(int n, int columns) {
   columns_ = columns;
   const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
   if (products_ == Products::WORDS) {
     if (quants_.size() < n * stride()) quants_.resize(n * stride());
+  } else if (are_bytes()) {
+    for (auto& bytes : bytes_) {
+      if (bytes.size() < n * stride()) bytes.resize(n * stride());
+    }
   } else {
     // More columns need not be more blocks.
     if (halves_[0].size() < 2 * all) {
@@ -527,16 +755,42 @@ void Activations::resize(int n, int columns) {
     scales_.resize(blocks);
     sums_.resize(blocks);
     for (auto& sums : half_sums_) sums.resize(blocks);
+    multiples_.resize(blocks);
+    pair_centres_.resize(blocks);
+    for (auto& centres : half_pair_centres_) centres.resize(blocks);
   }
-  if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
+  if (row_scales_.size() < static_cast<size_t>(n)) row_scales_.resize(n);
 }
 
-void Activations::put(int row, const float* values) {
-  plain_[row] = values;
-  const bool words = !BYTE_PRODUCTS || products_ == Products::WORDS;
+// Sets and returns the scale of a row.
+float RoundedRows::scale_row(int row, const float* values) {
+  row_scales_[row] = 1.0f;
+  if (bits_ == Bits::EIGHT) {
+    F32x8 largest{};
+    const int rounded = columns_ / BLOCK * BLOCK;
+    for (int i = 0; i < rounded; i += 8) largest = maximum(largest, absolute(load8(values + i)));
+    const float most = max8(largest);
+    row_scales_[row] = most > 1e-25f ? most / (127.0f * LARGEST_MULTIPLE) : 0.0f;
+  }
+  return row_scales_[row];
+}
+
+// Of a block whose largest value is `most`. A tiny value counts as zero, because its inverse would be infinite.
+RoundedRows::Scale RoundedRows::scale_block(float most, float row_scale) const {
+  if (bits_ == Bits::SIXTEEN) {
+    return most > 1e-30f ? Scale{most / LARGEST_ACTIVATION, LARGEST_ACTIVATION / most} : Scale{0.0f, 0.0f};
+  }
+  if (row_scale == 0.0f) return {0.0f, 0.0f};
+  const float multiple = std::min(std::ceil(most / (127.0f * row_scale)), static_cast<float>(LARGEST_MULTIPLE));
+  return multiple > 0 ? Scale{multiple, 1.0f / (multiple * row_scale)} : Scale{0.0f, 0.0f};
+}
+
+void RoundedRows::put(int row, const float* values) {
+  const bool words = products_ == Products::WORDS;
   int16_t block[BLOCK];
   int16_t* out = words ? quants_.data() + row * stride() : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
+  const float row_scale = scale_row(row, values);
   for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
     F32x8 v[4], largest{}, zeros{};
     for (int i = 0; i < 4; i++) {
@@ -544,28 +798,58 @@ void Activations::put(int row, const float* values) {
       largest = maximum(largest, absolute(v[i]));
       zeros = multiply_add(v[i], F32x8{}, zeros);
     }
-    const float most = max8(largest);
-    // A tiny value counts as zero, because its inverse would be infinite.
-    const float scale = most > 1e-30f ? most / LARGEST_ACTIVATION : 0.0f;
-    const F32x8 factor = splat(most > 1e-30f ? LARGEST_ACTIVATION / most : 0.0f);
+    const auto [scale, factor] = scale_block(max8(largest), row_scale);
     I32x8 q[4];
-    for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * factor);
+    for (int i = 0; i < 4; i++) q[i] = to_integers(v[i] * splat(factor));
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
     // Whole, and small enough for a float. NaN if a value is infinite or NaN: then so is every product of the block.
     const float halves[2] = {sum8(to_floats(q[0] + q[1]) + zeros), sum8(to_floats(q[2] + q[3]))};
     const float total = halves[0] + halves[1];
     const bool finite = total == total;
     scales_[first + b] = finite ? scale : total;
+    if (!finite && bits_ == Bits::EIGHT) row_scales_[row] = total;
     sums_[first + b] = scale * total;
     for (const int i : {0, 1}) half_sums_[i][first + b] = scale * halves[i];
     totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
     centres_[first + b] = -8 * totals_[first + b];
-    if (!words) put_halves(row, b, block);
+    if (are_bytes()) {
+      multiples_[first + b] = static_cast<int32_t>(scale) * 0x10001;
+      put_bytes(row, b, block);
+      put_pairs(first + b, block);
+    } else if (!words) {
+      put_halves(row, b, block);
+    }
+  }
+}
+
+void RoundedRows::put_bytes(int row, int block, const int16_t* quants) {
+  if constexpr (BYTE_PRODUCTS || PAIR_PRODUCTS) {
+    for (const bool nibbles : {false, true}) {
+      auto* const out = reinterpret_cast<uint8_t*>(bytes_[nibbles].data() + row * stride() + static_cast<size_t>(block) * BLOCK);
+      const U8x16 order = load16(BYTES_ORDER[nibbles].data());
+      for (int i = 0; i < BLOCK; i += 16) store16(out + i, pick(narrow(load16(quants + i)), order));
+    }
+  }
+}
+
+// Adds up the even and the odd columns of block number `at`.
+void RoundedRows::put_pairs(size_t at, const int16_t* quants) {
+  if constexpr (PAIR_PRODUCTS) {
+    static constexpr int16_t EVEN[2] = {1, 0}, ODD[2] = {0, 1};
+    const auto pair = [](int even, int odd) { return static_cast<int32_t>((even & 0xFFFF) | static_cast<uint32_t>(odd) << 16); };
+    int even[2], odd[2];
+    for (const int half : {0, 1}) {
+      const I16x16 numbers = load16(quants + 16 * half);
+      even[half] = static_cast<int>(sum8(to_floats(pair_products(numbers, splat_pair(EVEN)))));
+      odd[half] = static_cast<int>(sum8(to_floats(pair_products(numbers, splat_pair(ODD)))));
+      half_pair_centres_[half][at] = pair(-32 * even[half], -32 * odd[half]);
+    }
+    pair_centres_[at] = pair(-8 * (even[0] + even[1]), -8 * (odd[0] + odd[1]));
   }
 }
 
 // Splits a block for the products of bytes.
-void Activations::put_halves(int row, int block, const int16_t* quants) {
+void RoundedRows::put_halves(int row, int block, const int16_t* quants) {
   if constexpr (BYTE_PRODUCTS) {
     const size_t at = static_cast<size_t>(row) * 2 * columns_ + static_cast<size_t>(block) * 2 * BLOCK;
     for (int i = 0; i < BLOCK; i += 8) {
@@ -577,10 +861,14 @@ void Activations::put_halves(int row, int block, const int16_t* quants) {
   }
 }
 
-void Activations::copy(int row, const Activations& from, int from_row) {
+void RoundedRows::copy(int row, const RoundedRows& from, int from_row) {
   const int blocks = columns_ / BLOCK;
   if (products_ == Products::WORDS) {
     std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
+  } else if (are_bytes()) {
+    for (const bool nibbles : {false, true}) {
+      std::copy_n(from.bytes(nibbles, from_row), columns_, bytes_[nibbles].data() + row * stride());
+    }
   } else {
     for (const bool nibbles : {false, true}) {
       const size_t bytes = 2 * static_cast<size_t>(columns_);
@@ -593,8 +881,32 @@ void Activations::copy(int row, const Activations& from, int from_row) {
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   for (const int i : {0, 1}) {
     std::copy_n(from.half_sums(i, from_row), blocks, half_sums_[i].data() + static_cast<size_t>(row) * blocks);
+    std::copy_n(from.half_pair_centres(i, from_row), blocks, half_pair_centres_[i].data() + static_cast<size_t>(row) * blocks);
   }
+  std::copy_n(from.multiples(from_row), blocks, multiples_.data() + static_cast<size_t>(row) * blocks);
+  std::copy_n(from.pair_centres(from_row), blocks, pair_centres_.data() + static_cast<size_t>(row) * blocks);
+  row_scales_[row] = from.row_scale(from_row);
+}
+
+void Activations::resize(int n, int columns, Kinds kinds) {
+  rows_ = n;
+  columns_ = columns;
+  kinds_ = kinds;
+  if (kinds.fine) fine_.resize(n, columns);
+  if (kinds.coarse) coarse_.resize(n, columns);
+  if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
+}
+
+void Activations::put(int row, const float* values) {
+  plain_[row] = values;
+  if (kinds_.fine) fine_.put(row, values);
+  if (kinds_.coarse) coarse_.put(row, values);
+}
+
+void Activations::copy(int row, const Activations& from, int from_row) {
   plain_[row] = from.plain(from_row);
+  if (kinds_.fine) fine_.copy(row, from.fine_, from_row);
+  if (kinds_.coarse) coarse_.copy(row, from.coarse_, from_row);
 }
 
 void multiply(std::span<const Product> products, Threads& threads) {

@@ -105,8 +105,8 @@ uint8_t* Memory::take(size_t bytes) {
   return taken;
 }
 
-Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table)
-    : format_(format), rows_(rows), columns_(columns) {
+Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table, bool coarse)
+    : format_(format), rows_(rows), columns_(columns), coarse_(coarse) {
   check_size("numbers of a table", table.size(), has_codes(format) ? TABLE : 0);
   std::copy(table.begin(), table.end(), table_.begin());
   if (rows < 0 || columns < 0 || (is_quantised(format) && columns % BLOCK != 0)) {

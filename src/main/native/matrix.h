@@ -46,6 +46,16 @@ constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
+// How the activations of a product are rounded.
+enum class Bits { SIXTEEN, EIGHT };
+
+// What is subtracted from quants of at most 6 bits so that they have both signs. 0: the format has others.
+constexpr int middle(Format format) {
+  return format == Format::Q8_HALF_BLOCKS ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
+}
+// Whether products with activations of 8 bits are faster than with 16: if sums of a block's products fit into 16 bits.
+constexpr bool gains_from_bytes(Format format) { return middle(format) != 0; }
+
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {
   return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * heads_a_block(format));
@@ -83,9 +93,12 @@ class Matrix {
  public:
   // columns: a multiple of BLOCK if the format has blocks
   // table: TABLE numbers if it has codes, otherwise none
-  Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table = {});
+  // coarse: whether activations may be rounded to 8 bits
+  Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table = {}, bool coarse = false);
 
   Format format() const { return format_; }
+  // How its activations are rounded, however many rows of them there are.
+  Bits bits() const { return coarse_ && gains_from_bytes(format_) ? Bits::EIGHT : Bits::SIXTEEN; }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
   // What the codes stand for.
@@ -129,6 +142,7 @@ class Matrix {
   Format format_;
   int rows_;
   int columns_;
+  bool coarse_;
   std::array<int8_t, TABLE> table_{};
   uint8_t* data_;
 };

@@ -229,7 +229,8 @@ void begin_part(Value* stack) {
   Decoder& to = decoder(target);
   Weights& last = to.last_matrix();
   const int rows = integer(stack[2]), all = integer(int64_t{last.rows} + rows);
-  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory, table.numbers<int8_t>());
+  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory, table.numbers<int8_t>(),
+                          last.coarse);
   last.rows = all;
 }
 

@@ -126,14 +126,29 @@ enum class Products {
   WORDS,   // both as 16-bit numbers: pair_products
   DOTS,    // bytes: sums of four products
   BLOCKS,  // bytes: matrices of two rows times matrices of two rows
+  PAIRS,   // unsigned bytes of weights with signed ones of activations: sums of two products in 16 bits
 };
 
 // Each header defines these:
-//   constexpr bool BYTE_PRODUCTS, whether it has more than WORDS
-//   constexpr float LARGEST_ACTIVATION, what a block's largest activation becomes
+//   constexpr bool BYTE_PRODUCTS, whether it has DOTS and BLOCKS
+//   constexpr bool PAIR_PRODUCTS, whether it has PAIRS
+//   constexpr float LARGEST_ACTIVATION, what a block's largest activation becomes in 16 bits
 
 // Whether this CPU can multiply in this way. Asks the system, so ask once.
 inline bool can_multiply(Products how);
+
+// For BYTE_PRODUCTS and PAIR_PRODUCTS alone: sixteen numbers from -128 to 127 as bytes.
+inline U8x16 narrow(I16x16 v);
+
+// For PAIR_PRODUCTS alone.
+inline I16x16 operator+(I16x16 a, I16x16 b);
+// The bytes at p[0] to p[3] by turns.
+inline I16x16 splat_four(const int8_t* p);
+// Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1] of bytes: unsigned ones in a, signed ones in b. It must fit into 16 bits.
+inline I16x16 byte_pair_products(I16x16 a, I16x16 b);
+// Adds a number to each byte.
+inline I16x16 add_bytes(I16x16 v, int number);
+inline void compute_now(I16x16& a, I16x16& b);
 
 // For BYTE_PRODUCTS alone. Activations are split: a number is 256 · high + low, with high and low from -128 to 127. Returns the
 // high halves of eight numbers, and then their low halves.
@@ -147,6 +162,10 @@ inline U8x16 split(const int16_t* numbers);
 //   I32x8 total() const
 template <Products HOW>
 struct ByteSums;
+
+// The same for activations that are bytes. Only DOTS have it. Eight columns are eight bytes.
+template <Products HOW>
+struct WholeByteSums;
 
 // ---- For the compiler and the processor.
 

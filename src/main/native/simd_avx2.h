@@ -151,7 +151,30 @@ inline float from_half(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cv
 constexpr bool BYTE_PRODUCTS = false;
 constexpr float LARGEST_ACTIVATION = 32767.0f;
 
-inline bool can_multiply(Products how) { return how == Products::WORDS; }
+#ifdef __AVX512VNNI__
+// Its products of 16-bit numbers take as many instructions.
+constexpr bool PAIR_PRODUCTS = false;
+#else
+constexpr bool PAIR_PRODUCTS = true;
+#endif
+
+inline bool can_multiply(Products how) { return how == Products::WORDS || (how == Products::PAIRS && PAIR_PRODUCTS); }
+
+inline I16x16 operator+(I16x16 a, I16x16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
+
+inline I16x16 splat_four(const int8_t* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, 4);
+  return {_mm256_set1_epi32(bits)};
+}
+
+inline I16x16 byte_pair_products(I16x16 a, I16x16 b) { return {_mm256_maddubs_epi16(a.v, b.v)}; }
+inline I16x16 add_bytes(I16x16 v, int number) { return {_mm256_add_epi8(v.v, _mm256_set1_epi8(static_cast<char>(number)))}; }
+inline void compute_now(I16x16& a, I16x16& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }
+
+inline U8x16 narrow(I16x16 v) {
+  return {_mm_packs_epi16(_mm256_castsi256_si128(v.v), _mm256_extracti128_si256(v.v, 1))};
+}
 
 inline void compute_now(I32x8& a, I32x8& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }
 

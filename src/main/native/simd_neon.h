@@ -213,6 +213,7 @@ inline uint16_t to_half(float value) {
 inline float from_half(uint16_t half) { return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0); }
 
 constexpr bool BYTE_PRODUCTS = true;
+constexpr bool PAIR_PRODUCTS = false;
 // The largest number whose halves are signed bytes: 127 · 256 + 127.
 constexpr float LARGEST_ACTIVATION = 32639.0f;
 
@@ -235,9 +236,12 @@ inline bool can_multiply(Products how) {
     case Products::WORDS: return true;
     case Products::DOTS: return has_dots();
     case Products::BLOCKS: return has_blocks();
+    case Products::PAIRS: return false;
   }
   return false;
 }
+
+inline U8x16 narrow(I16x16 v) { return {vreinterpretq_u8_s8(vmovn_high_s16(vmovn_s16(v.low), v.high))}; }
 
 inline U8x16 split(const int16_t* numbers) {
   const int16x8_t eight = vld1q_s16(numbers);
@@ -290,6 +294,23 @@ struct ByteSums<Products::DOTS> {
   }
 
   I32x8 total() const { return {join_halves(first_high, first_low), join_halves(next_high, next_low)}; }
+};
+
+template <>
+struct WholeByteSums<Products::DOTS> {
+  // Of four rows each.
+  int32x4_t rows = vdupq_n_s32(0), next = rows;
+
+  void add(I16x16 first, I16x16 others, const uint8_t* columns) {
+    const uint8x8_t eight = vld1_u8(columns);
+    const uint8x16_t twice = vcombine_u8(eight, eight);
+    add_dots<0>(rows, first.low, twice);
+    add_dots<0>(next, first.high, twice);
+    add_dots<1>(rows, others.low, twice);
+    add_dots<1>(next, others.high, twice);
+  }
+
+  I32x8 total() const { return {rows, next}; }
 };
 
 template <>

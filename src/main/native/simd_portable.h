@@ -308,6 +308,7 @@ inline uint16_t to_half(float value) { return static_cast<uint16_t>(to_halves(fo
 inline float from_half(uint16_t half) { return to_floats(four_bits(half))[0]; }
 
 constexpr bool BYTE_PRODUCTS = false;
+constexpr bool PAIR_PRODUCTS = false;
 constexpr float LARGEST_ACTIVATION = 32767.0f;
 
 inline bool can_multiply(Products how) { return how == Products::WORDS; }

@@ -11,6 +11,9 @@ constexpr int LANES = 16;
 constexpr int TILE = 10;
 constexpr int FEW = 8;
 constexpr int DIRECT = 8;
+// Unused.
+constexpr int PAIR_TILE = 1;
+constexpr int PAIR_FEW = 1;
 // `vpdpwssd` takes four or five cycles.
 constexpr int chains(int rows) { return rows <= 2 ? 2 : 1; }
 

@@ -105,7 +105,9 @@ struct Weighed {
 };
 
 // Fills a matrix with random weights, a few rows at a time.
-Weighed random_matrix(llmworker::Format format, int rows, int columns, llmworker::Memory& memory, Random& random);
+// coarse: as of Matrix
+Weighed random_matrix(llmworker::Format format, int rows, int columns, llmworker::Memory& memory, Random& random,
+                      bool coarse = false);
 
 void test_simd();
 void test_matrices();

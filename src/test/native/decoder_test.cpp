@@ -216,7 +216,7 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads, const std:
     for (int count : rows) {
       if (count == 0) continue;
       const Format format = ALL_FORMATS[next++ % 7];
-      weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random).matrix);
+      weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random, weights.coarse).matrix);
       weights.rows += count;
     }
   };
@@ -536,9 +536,9 @@ void test_errors() {
   check_throws<std::invalid_argument>("numbers of a table have the size 16; expected 0",
                                       [&] { Matrix(Format::Q4, 16, 32, memory, table); });
   Activations x;
-  x.resize(1, 96);
+  x.resize(1, 96, {true, true});
   Activations fitting;
-  fitting.resize(1, 64);
+  fitting.resize(1, 64, {true, true});
   Threads threads(1);
   check_throws<std::invalid_argument>("activations of 96 columns",
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });

@@ -15,6 +15,8 @@ namespace {
 const float INFINITE = std::numeric_limits<float>::infinity();
 // Activations are rounded to 1/32639 of a block's largest value, or less. Sums are in float.
 constexpr double PRODUCT_TOLERANCE = 2e-4;
+// Activations of 8 bits are off by at most half of 1/127 of a block's largest value, or of 1/16384 of the row's.
+constexpr double COARSE_ERROR = 0.5 / 127 * 1.001, COARSE_ROW_ERROR = 0.5 / 127 / LARGEST_MULTIPLE;
 
 std::string name(Format format) { return "format " + std::to_string(static_cast<int>(format)); }
 
@@ -91,21 +93,22 @@ struct Shape {
 };
 
 struct Way {
-  Products products;
+  Products fine, coarse;
   const char* name;
 };
 
 // The ways to multiply that this CPU has.
 std::vector<Way> ways() {
   std::vector<Way> all;
-  for (const Way& way : {Way{Products::WORDS, "words"}, Way{Products::DOTS, "dots"}, Way{Products::BLOCKS, "blocks"}}) {
-    if (can_multiply(way.products)) all.push_back(way);
+  for (const Way& way : {Way{Products::WORDS, Products::WORDS, "words"}, Way{Products::DOTS, Products::DOTS, "dots"},
+                         Way{Products::BLOCKS, Products::DOTS, "blocks"}, Way{Products::WORDS, Products::PAIRS, "pairs"}}) {
+    if (can_multiply(way.fine) && can_multiply(way.coarse)) all.push_back(way);
   }
   return all;
 }
 
 void put_all(Activations& activations, const std::vector<float>& x, int n, int columns) {
-  activations.resize(n, columns);
+  activations.resize(n, columns, {true, true});
   for (int i = 0; i < n; i++) activations.put(i, x.data() + static_cast<size_t>(i) * columns);
 }
 
@@ -113,7 +116,7 @@ void put_all(Activations& activations, const std::vector<float>& x, int n, int c
 void test_ways(const Product& product, const std::vector<float>& before, const std::vector<float>& found,
                const std::vector<float>& x, const std::string& what, Threads& threads) {
   for (const Way& way : ways()) {
-    Activations activations(way.products);
+    Activations activations(way.fine, way.coarse);
     put_all(activations, x, product.rows, product.x->columns());
     std::vector<float> out = before;
     Product same = product;
@@ -124,10 +127,26 @@ void test_ways(const Product& product, const std::vector<float>& before, const s
   }
 }
 
+// How far each of a row's activations may be off because they are rounded to 8 bits.
+std::vector<float> coarse_errors(const Matrix& matrix, const float* row) {
+  const int columns = matrix.columns();
+  std::vector<float> errors(columns);
+  if (matrix.bits() == Bits::SIXTEEN) return errors;
+  float most = 0;
+  for (int c = 0; c < columns; c++) most = std::max(most, std::abs(row[c]));
+  for (int first = 0; first < columns; first += BLOCK) {
+    float largest = 0;
+    for (int c = first; c < first + BLOCK; c++) largest = std::max(largest, std::abs(row[c]));
+    const auto error = static_cast<float>(COARSE_ERROR * largest + COARSE_ROW_ERROR * most);
+    std::fill(errors.begin() + first, errors.begin() + first + BLOCK, error);
+  }
+  return errors;
+}
+
 // The product of random activations, and the same by plain loops. The results have a border that must stay as it is.
-void test_product(Format format, Shape shape, bool add, Threads& threads, Random& random) {
+void test_product(Format format, Shape shape, bool add, bool coarse, Threads& threads, Random& random) {
   Memory memory;
-  const Weighed w = random_matrix(format, shape.rows, shape.columns, memory, random);
+  const Weighed w = random_matrix(format, shape.rows, shape.columns, memory, random, coarse);
   const std::vector<float> x = normal(random, static_cast<size_t>(shape.n) * shape.columns);
   Activations activations;
   put_all(activations, x, shape.n, shape.columns);
@@ -137,21 +156,23 @@ void test_product(Format format, Shape shape, bool add, Threads& threads, Random
   const Product product{&activations, 0, shape.n, &w.matrix, out.data(), stride, add};
   multiply({&product, 1}, threads);
   const std::string what = name(format) + ", " + std::to_string(shape.n) + " times " + std::to_string(shape.rows) + " rows of " +
-                           std::to_string(shape.columns);
+                           std::to_string(shape.columns) + (w.matrix.bits() == Bits::EIGHT ? " in 8 bits" : "");
   for (int i = 0; i < shape.n; i++) {
+    const std::vector<float> errors = coarse_errors(w.matrix, x.data() + static_cast<size_t>(i) * shape.columns);
     for (int r = 0; r < stride; r++) {
       const float found = out[static_cast<size_t>(i) * stride + r];
       if (r >= shape.rows) {
         check(found == 0.5f, what + ": writes behind its rows");
         continue;
       }
-      double expected = add ? 0.5 : 0.0, size = 1.0;
+      double expected = add ? 0.5 : 0.0, size = 1.0, error = 0.0;
       for (int c = 0; c < shape.columns; c++) {
         const double product = double{x[static_cast<size_t>(i) * shape.columns + c]} * w.numbers[static_cast<size_t>(r) * shape.columns + c];
         expected += product;
         size += std::abs(product);
+        error += errors[c] * std::abs(w.numbers[static_cast<size_t>(r) * shape.columns + c]);
       }
-      check(std::abs(found - expected) <= PRODUCT_TOLERANCE * size, what + ": a sum is wrong");
+      check(std::abs(found - expected) <= PRODUCT_TOLERANCE * size + error, what + ": a sum is wrong");
     }
   }
   test_ways(product, before, out, x, what, threads);
@@ -173,7 +194,7 @@ void test_extremes(Threads& threads) {
     for (const int quant : {0, 2, 15, 63, 127, 128, 255}) {
       if (quant >= quants_end(format)) continue;
       Memory memory;
-      Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format));
+      Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format), true);
       const std::vector<float> figures(ROWS * COLUMNS / BLOCK * scales_a_block(format), 0.5f);
       const std::vector<uint8_t> quants(ROWS * COLUMNS, static_cast<uint8_t>(quant));
       check(matrix.put_quants(quants, figures, figures, 0, ROWS), "scales are finite");
@@ -198,18 +219,18 @@ void test_extremes(Threads& threads) {
 }
 
 // A number that is infinite or NaN makes all products of its row infinite or NaN, and none of other rows.
-void test_not_finite(Format format, Threads& threads, Random& random) {
+void test_not_finite(Format format, bool coarse, Threads& threads, Random& random) {
   constexpr int COLUMNS = 96, ROWS = 37, N = 9;
   constexpr float INFINITE = std::numeric_limits<float>::infinity();
   Memory memory;
-  const Weighed w = random_matrix(format, ROWS, COLUMNS, memory, random);
+  const Weighed w = random_matrix(format, ROWS, COLUMNS, memory, random, coarse);
   for (const float sick : {std::numeric_limits<float>::quiet_NaN(), INFINITE, -INFINITE}) {
     for (const int column : {0, 13, 63, 95}) {
       std::vector<float> x = normal(random, size_t{N} * COLUMNS), out(size_t{N} * ROWS);
       const int row = column % N;
       x[static_cast<size_t>(row) * COLUMNS + column] = sick;
       for (const Way& way : ways()) {
-        Activations activations(way.products);
+        Activations activations(way.fine, way.coarse);
         put_all(activations, x, N, COLUMNS);
         const Product product{&activations, 0, N, &w.matrix, out.data(), ROWS, false};
         multiply({&product, 1}, threads);
@@ -223,23 +244,25 @@ void test_not_finite(Format format, Threads& threads, Random& random) {
 }
 
 // Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
-void test_together(Products way, Threads& threads, Random& random) {
+void test_together(const Way& way, Threads& threads, Random& random) {
   constexpr int COLUMNS = 96, ROWS = 14;
   Memory memory;
   const std::vector<float> x = normal(random, size_t{ROWS} * COLUMNS);
-  Activations made(way), copied(way);
-  made.resize(ROWS, COLUMNS);
-  copied.resize(ROWS, COLUMNS);
+  Activations made(way.fine, way.coarse), copied(way.fine, way.coarse);
+  made.resize(ROWS, COLUMNS, {true, true});
+  copied.resize(ROWS, COLUMNS, {true, true});
   for (int i = 0; i < ROWS; i++) made.put(i, x.data() + i * COLUMNS);
   for (int i = 0; i < ROWS; i++) copied.copy(i, made, ROWS - 1 - i);
   std::vector<Weighed> weights;
   for (const Format format : ALL_FORMATS) {
-    weights.push_back(random_matrix(format, 20 + static_cast<int>(weights.size()), COLUMNS, memory, random));
+    for (const bool coarse : {false, true}) {
+      weights.push_back(random_matrix(format, 20 + static_cast<int>(weights.size()), COLUMNS, memory, random, coarse));
+    }
   }
   std::vector<std::vector<float>> found, expected;
   std::vector<Product> products;
   for (size_t i = 0; i < weights.size(); i++) {
-    const int first = static_cast<int>(i), n = first % 5, rows = weights[i].matrix.rows();
+    const int first = static_cast<int>(i) % 10, n = first % 5, rows = weights[i].matrix.rows();
     found.emplace_back(static_cast<size_t>(n) * rows, 0.5f);
     expected.push_back(found.back());
     for (int row = 0; row < n; row++) {
@@ -257,16 +280,21 @@ void test_together(Products way, Threads& threads, Random& random) {
 void test_lengths() {
   constexpr int ROWS = 16;
   for (const Way& way : ways()) {
-    Activations activations(way.products);
+    Activations activations(way.fine, way.coarse);
     for (const int columns : {64, 95, 64, 127, 33}) {
       const std::vector<float> x(size_t{ROWS} * columns, 1.0f);
       put_all(activations, x, ROWS, columns);
       for (int row = 0; row < ROWS; row++) {
-        check(activations.sums(row)[columns / BLOCK - 1] == activations.sums(0)[0], "rows of " + std::to_string(columns) + " columns");
-        check(activations.plain(row) == x.data() + row * columns, "a plain row is kept");
-        if (way.products != Products::WORDS) {
-          check(activations.halves(false, row)[0] == activations.halves(false, 0)[0], "halves of " + std::to_string(columns) + " columns");
+        for (const Bits bits : {Bits::SIXTEEN, Bits::EIGHT}) {
+          const RoundedRows& rounded = activations.rounded(bits);
+          check(rounded.sums(row)[columns / BLOCK - 1] == rounded.sums(0)[0], "rows of " + std::to_string(columns) + " columns");
+          if (rounded.are_bytes()) {
+            check(rounded.bytes(false, row)[0] == rounded.bytes(true, 0)[0], "bytes of " + std::to_string(columns) + " columns");
+          } else if (rounded.products() != Products::WORDS) {
+            check(rounded.halves(false, row)[0] == rounded.halves(false, 0)[0], "halves of " + std::to_string(columns) + " columns");
+          }
         }
+        check(activations.plain(row) == x.data() + row * columns, "a plain row is kept");
       }
     }
   }
@@ -274,8 +302,8 @@ void test_lengths() {
 
 }  // namespace
 
-Weighed random_matrix(Format format, int rows, int columns, Memory& memory, Random& random) {
-  Weighed w{Matrix(format, rows, columns, memory, table_of(format)), std::vector<float>(static_cast<size_t>(rows) * columns)};
+Weighed random_matrix(Format format, int rows, int columns, Memory& memory, Random& random, bool coarse) {
+  Weighed w{Matrix(format, rows, columns, memory, table_of(format), coarse), std::vector<float>(static_cast<size_t>(rows) * columns)};
   for (int first = 0, count; first < rows; first += count) {
     count = std::min(rows - first, 1 + below(random, 40));
     is_quantised(format) ? fill_quants(w, first, count, random) : fill_plain(w, first, count, random);
@@ -421,17 +449,22 @@ void test_products() {
   const Shape shapes[] = {{1, 32, 1},  {7, 64, 2},   {8, 96, 3},   {9, 32, 4},    {16, 416, 5},
                           {17, 800, 6}, {33, 384, 9}, {100, 64, 1}, {203, 128, 11}, {16, 32, 2}};
   for (Format format : ALL_FORMATS) {
-    test_not_finite(format, threads, random);
-    for (const Shape& shape : shapes) test_product(format, shape, shape.rows % 2 == 0, threads, random);
+    for (const bool coarse : {false, true}) {
+      if (coarse && !gains_from_bytes(format)) continue;
+      test_not_finite(format, coarse, threads, random);
+      for (const Shape& shape : shapes) test_product(format, shape, shape.rows % 2 == 0, coarse, threads, random);
+    }
     if (!is_quantised(format)) {
-      for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) test_product(format, shape, true, threads, random);
+      for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) {
+        test_product(format, shape, true, false, threads, random);
+      }
     }
   }
   test_extremes(threads);
   test_lengths();
   std::string names;
   for (const Way& way : ways()) {
-    test_together(way.products, threads, random);
+    test_together(way, threads, random);
     names += std::string(" ") + way.name;
   }
   std::printf("products by:%s\n", names.c_str());
