@@ -13,7 +13,7 @@ namespace llmworker {
 // Vectors of 16 bytes: what most CPUs have.
 using Floats = float __attribute__((vector_size(16)));
 using Ints = int32_t __attribute__((vector_size(16)));
-using Bits = uint32_t __attribute__((vector_size(16)));
+using IntBits = uint32_t __attribute__((vector_size(16)));
 using Shorts = int16_t __attribute__((vector_size(16)));
 using ShortBits = uint16_t __attribute__((vector_size(16)));
 using FourShorts = int16_t __attribute__((vector_size(8)));
@@ -48,38 +48,38 @@ inline void put_vector_at(void* p, Vector v) {
 }
 
 inline Floats four(float value) { return Floats{value, value, value, value}; }
-inline Bits four_bits(uint32_t value) { return Bits{value, value, value, value}; }
+inline IntBits four_bits(uint32_t value) { return IntBits{value, value, value, value}; }
 // Each lane of `mask` is all ones or zero.
-inline Bits chosen(Ints mask, Bits yes, Bits no) { return ((Bits)mask & yes) | (~(Bits)mask & no); }
-inline Floats chosen(Ints mask, Floats yes, Floats no) { return (Floats)chosen(mask, (Bits)yes, (Bits)no); }
+inline IntBits chosen(Ints mask, IntBits yes, IntBits no) { return ((IntBits)mask & yes) | (~(IntBits)mask & no); }
+inline Floats chosen(Ints mask, Floats yes, Floats no) { return (Floats)chosen(mask, (IntBits)yes, (IntBits)no); }
 
 inline F32x8 splat(float value) { return {four(value), four(value)}; }
 inline F32x8 load8(const float* p) { return {vector_at<Floats>(p), vector_at<Floats>(p + 4)}; }
 
 // A float16 has 10 of a float's 23 bits of fraction, and an exponent that is smaller by 112. The multiplication adds these, and
 // normalises what was denormal.
-inline Floats to_floats(Bits halves) {
-  const Bits magnitude = (halves & four_bits(0x7FFF)) << 13;
-  const Bits finite = (Bits)((Floats)magnitude * four(0x1p112f));
-  const Bits others = magnitude | four_bits(0x7F800000);
+inline Floats to_floats(IntBits halves) {
+  const IntBits magnitude = (halves & four_bits(0x7FFF)) << 13;
+  const IntBits finite = (IntBits)((Floats)magnitude * four(0x1p112f));
+  const IntBits others = magnitude | four_bits(0x7F800000);
   return (Floats)(chosen((Ints)(magnitude >= four_bits(0x0F800000)), others, finite) | (halves & four_bits(0x8000)) << 16);
 }
 
 // Rounds to nearest, ties to even. Values from 65520 on become infinite.
-inline Bits to_halves(Floats values) {
-  const Bits bits = (Bits)values, magnitude = bits & four_bits(0x7FFFFFFF), sign = bits >> 16 & four_bits(0x8000);
+inline IntBits to_halves(Floats values) {
+  const IntBits bits = (IntBits)values, magnitude = bits & four_bits(0x7FFFFFFF), sign = bits >> 16 & four_bits(0x8000);
   // What has too small an exponent: the addition of 0.5 leaves the float16 in the lowest bits.
-  const Bits small = (Bits)((Floats)magnitude + four(0.5f)) - four_bits(0x3F000000);
-  const Bits odd = magnitude >> 13 & four_bits(1);
-  const Bits normal = (magnitude - four_bits(112u << 23) + four_bits(0xFFF) + odd) >> 13;
+  const IntBits small = (IntBits)((Floats)magnitude + four(0.5f)) - four_bits(0x3F000000);
+  const IntBits odd = magnitude >> 13 & four_bits(1);
+  const IntBits normal = (magnitude - four_bits(112u << 23) + four_bits(0xFFF) + odd) >> 13;
   // Infinite, or not a number.
-  const Bits others = chosen((Ints)(magnitude > four_bits(0x7F800000)), four_bits(0x7E00), four_bits(0x7C00));
-  const Bits half = chosen((Ints)(magnitude < four_bits(113u << 23)), small, normal);
+  const IntBits others = chosen((Ints)(magnitude > four_bits(0x7F800000)), four_bits(0x7E00), four_bits(0x7C00));
+  const IntBits half = chosen((Ints)(magnitude < four_bits(113u << 23)), small, normal);
   return chosen((Ints)(magnitude >= four_bits(0x477FF000)), others, half) | sign;
 }
 
-inline Bits widen(FourShortBits v) { return __builtin_convertvector(v, Bits); }
-inline FourShortBits narrow_bits(Bits v) { return __builtin_convertvector(v, FourShortBits); }
+inline IntBits widen(FourShortBits v) { return __builtin_convertvector(v, IntBits); }
+inline FourShortBits narrow_bits(IntBits v) { return __builtin_convertvector(v, FourShortBits); }
 
 inline F32x8 load8(const Half* p) {
   return {to_floats(widen(vector_at<FourShortBits>(p))), to_floats(widen(vector_at<FourShortBits>(p + 4)))};
@@ -122,14 +122,14 @@ inline F32x8 maximum(F32x8 a, F32x8 b) {
   return {chosen((Ints)(a.low > b.low), a.low, b.low), chosen((Ints)(a.high > b.high), a.high, b.high)};
 }
 
-inline Floats absolute(Floats v) { return (Floats)((Bits)v & four_bits(0x7FFFFFFF)); }
+inline Floats absolute(Floats v) { return (Floats)((IntBits)v & four_bits(0x7FFFFFFF)); }
 inline F32x8 absolute(F32x8 v) { return {absolute(v.low), absolute(v.high)}; }
 
 // From 2^23 on floats are whole. Below, adding that drops the fraction.
 inline Floats round_to_whole(Floats v) {
   const Floats limit = four(0x1p23f), magnitude = absolute(v), whole = magnitude + limit - limit;
-  const Bits sign = (Bits)v & four_bits(0x80000000);
-  return chosen((Ints)(magnitude < limit), (Floats)((Bits)whole | sign), v);
+  const IntBits sign = (IntBits)v & four_bits(0x80000000);
+  return chosen((Ints)(magnitude < limit), (Floats)((IntBits)whole | sign), v);
 }
 
 inline F32x8 round_to_whole(F32x8 v) { return {round_to_whole(v.low), round_to_whole(v.high)}; }
@@ -140,7 +140,7 @@ inline F32x8 first_lanes(int count, F32x8 v, F32x8 others) {
 }
 
 inline F32x8 where_at_least(F32x8 x, F32x8 limit, F32x8 v) {
-  return {(Floats)((Bits)(x.low >= limit.low) & (Bits)v.low), (Floats)((Bits)(x.high >= limit.high) & (Bits)v.high)};
+  return {(Floats)((IntBits)(x.low >= limit.low) & (IntBits)v.low), (Floats)((IntBits)(x.high >= limit.high) & (IntBits)v.high)};
 }
 
 inline float sum8(F32x8 v) {
@@ -167,7 +167,7 @@ inline void store8(Half* p, F32x8 v) {
 
 inline void store8(Bfloat* p, F32x8 v) {
   const auto rounded = [](Floats v) {
-    const Bits bits = (Bits)v;
+    const IntBits bits = (IntBits)v;
     return narrow_bits((bits + four_bits(0x7FFF) + (bits >> 16 & four_bits(1))) >> 16);
   };
   put_vector_at(p, rounded(v.low));
@@ -180,7 +180,7 @@ inline I32x8 splat_integer(int32_t value) {
 }
 
 inline I32x8 operator+(I32x8 a, I32x8 b) {
-  return {(Ints)((Bits)a.low + (Bits)b.low), (Ints)((Bits)a.high + (Bits)b.high)};
+  return {(Ints)((IntBits)a.low + (IntBits)b.low), (Ints)((IntBits)a.high + (IntBits)b.high)};
 }
 
 inline I32x8 to_integers(F32x8 v) {
@@ -190,7 +190,7 @@ inline I32x8 to_integers(F32x8 v) {
 inline F32x8 to_floats(I32x8 v) { return {__builtin_convertvector(v.low, Floats), __builtin_convertvector(v.high, Floats)}; }
 
 inline F32x8 power_of_two(I32x8 n) {
-  return {(Floats)(((Bits)n.low + four_bits(127)) << 23), (Floats)(((Bits)n.high + four_bits(127)) << 23)};
+  return {(Floats)(((IntBits)n.low + four_bits(127)) << 23), (Floats)(((IntBits)n.high + four_bits(127)) << 23)};
 }
 
 inline I16x16 load16(const int16_t* p) { return {vector_at<Shorts>(p), vector_at<Shorts>(p + 8)}; }
@@ -242,9 +242,9 @@ inline Ints pair_products(Shorts a, Shorts b) {
   // Every x86-64 has this one, and compilers do not find it.
   return (Ints)_mm_madd_epi16((__m128i)a, (__m128i)b);
 #else
-  const auto even = [](Shorts v) { return (Ints)((Bits)v << 16) >> 16; };
+  const auto even = [](Shorts v) { return (Ints)((IntBits)v << 16) >> 16; };
   const auto odd = [](Shorts v) { return (Ints)v >> 16; };
-  return (Ints)((Bits)(even(a) * even(b)) + (Bits)(odd(a) * odd(b)));
+  return (Ints)((IntBits)(even(a) * even(b)) + (IntBits)(odd(a) * odd(b)));
 #endif
 }
 
@@ -253,8 +253,8 @@ inline I32x8 pair_products(I16x16 a, I16x16 b) { return {pair_products(a.low, b.
 inline I16x16 narrow(I32x8 a, I32x8 b) {
   const auto fitting = [](Ints v) {
     const Ints most{32767, 32767, 32767, 32767}, least = -most - 1;
-    const Ints below = (Ints)chosen((Ints)(v < most), (Bits)v, (Bits)most);
-    return __builtin_convertvector((Ints)chosen((Ints)(below > least), (Bits)below, (Bits)least), FourShorts);
+    const Ints below = (Ints)chosen((Ints)(v < most), (IntBits)v, (IntBits)most);
+    return __builtin_convertvector((Ints)chosen((Ints)(below > least), (IntBits)below, (IntBits)least), FourShorts);
   };
   const FourShorts each[4] = {fitting(a.low), fitting(a.high), fitting(b.low), fitting(b.high)};
   return {vector_at<Shorts>(each), vector_at<Shorts>(each + 2)};
