@@ -109,7 +109,6 @@ class NativeDecoderTest {
         }
     }
 
-    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "Q2_K", "Q3_K", "MXFP4"})
     void aRowsBitsDependOnItsOwnSequenceAlone(TensorType type) throws Exception {
