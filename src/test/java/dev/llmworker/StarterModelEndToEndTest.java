@@ -13,7 +13,6 @@ import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
@@ -32,11 +31,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.ResourceLock;
 
 /// The whole worker with the starter model, fetched as `./worker` fetches it, over real HTTP and WebSocket.
-@Concurrent
-@ResourceLock("StarterModelEndToEndTest")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(180)
 class StarterModelEndToEndTest {

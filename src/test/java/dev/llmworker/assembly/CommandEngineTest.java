@@ -21,7 +21,6 @@ import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FaultyServer;
 import dev.llmworker.testing.LogLines;
 import io.vertx.core.Vertx;
@@ -41,11 +40,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.ResourceLock;
 
 /// A server that the worker starts, with the faults of `src/test/python/faulty_server.py`.
-@Concurrent
-@ResourceLock("CommandEngineTest")
 class CommandEngineTest {
     private static final Duration LONG = Duration.ofMinutes(10);
 

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.Worker;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RunningWorker;
@@ -24,7 +23,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A worker whose output goes to a pipe that nobody reads.
-@Concurrent
 @Timeout(180)
 class StalledLogTest {
     private static final String KEY = "a-key-of-this-test";

@@ -16,7 +16,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A server that stops answering: the deadline of each request ends it, and nothing else.
-@Concurrent
 class RemoteHangsTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String PROMPT = "{\"prompt\":\"a\"}";
@@ -35,6 +34,7 @@ class RemoteHangsTest {
         return lines.getLast().replaceFirst("^data: ", "");
     }
 
+    @Concurrent
     @Test
     void aServerThatHangsIsLeftAtTheDeadline() throws Exception {
         remote.server().answers((_, wire) -> wire.awaitLeft());
@@ -43,12 +43,14 @@ class RemoteHangsTest {
         remote.server().next().awaitLeft();
     }
 
+    @Concurrent
     @Test
     void aServerThatHangsIsAnErrorOfOpenAi() throws Exception {
         remote.server().answers((_, wire) -> wire.awaitLeft());
         assertEquals(504, remote.worker().post(CHAT, MESSAGES.formatted("")).statusCode());
     }
 
+    @Concurrent
     @Test
     void aServerThatHangsIsTheLastEventOfOpenAi() throws Exception {
         remote.server().answers((_, wire) -> wire.awaitLeft());
@@ -58,6 +60,7 @@ class RemoteHangsTest {
         assertTrue(last(events).contains("\"code\":\"timeout\""), events);
     }
 
+    @Concurrent
     @Test
     void aStreamThatHangsIsEndedAtTheDeadline() throws Exception {
         remote.server().answers((_, wire) -> wire.stream().delta("a").awaitLeft());
@@ -69,6 +72,7 @@ class RemoteHangsTest {
     }
 
     /// Before the answer's head, before its first token, or after it.
+    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})
     void aHangEndsTheWebSocketsGenerationAndNotTheWebSocket(int written) throws Exception {
@@ -98,6 +102,7 @@ class RemoteHangsTest {
         wire.awaitLeft();
     }
 
+    @Concurrent
     @Test
     void oneOfSeveralOnAWebSocketHangsAlone() throws Exception {
         remote.server().answers((request, wire) -> {

@@ -34,7 +34,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// Which server is asked, what is asked again, and what `/ping` says of them.
-@Concurrent
 class RemoteServersTest {
     private static final String PROMPT = "{\"prompt\":\"a\"}";
 
@@ -49,6 +48,7 @@ class RemoteServersTest {
         return Events.json(answer.body()).get("generated_text").asText();
     }
 
+    @Concurrent
     @Test
     void pingFollowsTheServer() throws Exception {
         try (var server = answering("a");
@@ -72,6 +72,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void pingIs204UntilTheServerIsReady() throws Exception {
         try (var server = answering("a")) {
@@ -90,6 +91,7 @@ class RemoteServersTest {
     }
 
     /// @param chunkBytes of each part of an answer that goes on and on
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"131072, 0", "1, 100"})
     void aHealthCheckThatDoesNotEndIsCut(int chunkBytes, long pauseMillis) throws Exception {
@@ -117,6 +119,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerWithoutAHealthPathIsAskedForItsModels() throws Exception {
         try (var server = answering("a")) {
@@ -156,6 +159,7 @@ class RemoteServersTest {
     }
 
     /// An event loop has no time for it.
+    @Concurrent
     @Test
     void aGrammarIsWrittenOnTheRequestsThreadAndCountsAsMemory() throws Exception {
         try (var server = answering("a")) {
@@ -185,6 +189,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatIsNotToBeAskedIsTakenForReady() throws Exception {
         try (var server = answering("a")) {
@@ -199,6 +204,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatRefusesTheKeyIsNamedAtOnce() throws Exception {
         try (var server = answering("a")) {
@@ -211,6 +217,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatStartsAgainIsFoundAgain() throws Exception {
         var first = new ScriptedServer(FreePort.choose())
@@ -233,6 +240,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void theServerWithTheFewestIsAsked() throws Exception {
         var go = new CountDownLatch(1);
@@ -277,6 +285,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void beforeTheFirstTokenAnotherServerIsAsked() throws Exception {
         for (var fault : List.<ScriptedServer.Script>of(
@@ -298,6 +307,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void afterTheFirstTokenNobodyElseIsAsked() throws Exception {
         try (var bad = new ScriptedServer()
@@ -311,6 +321,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aConnectionThatTheServerClosedMeanwhileIsMadeAgain() throws Exception {
         var count = new AtomicInteger();
@@ -328,6 +339,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatFailsOverAndOverIsEjectedAndComesBack() throws Exception {
         try (var bad = new ScriptedServer().answers((_, wire) -> wire.json(500, "{}"));

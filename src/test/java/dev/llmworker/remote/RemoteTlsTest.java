@@ -24,7 +24,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Servers at `https://`: whom the worker trusts, and what it says of the others.
-@Concurrent
 class RemoteTlsTest {
     private static final String PROMPT = "{\"prompt\":\"a\"}";
     private static final String NOT_TRUSTED = "the certificate of the engine's server is not trusted";
@@ -55,6 +54,7 @@ class RemoteTlsTest {
         assertTrue(answer.body().contains(reason), answer.body());
     }
 
+    @Concurrent
     @Test
     void anAuthorityOfAFileIsTrusted() throws Exception {
         try (var server = serverFor("localhost", 0);
@@ -69,6 +69,7 @@ class RemoteTlsTest {
         }
     }
 
+    @Concurrent
     @Test
     void whomTheJvmTrustsIsTrusted() throws Exception {
         var options = "-Djavax.net.ssl.trustStore=" + certificates.trustStore() + " -Djavax.net.ssl.trustStorePassword="
@@ -84,6 +85,7 @@ class RemoteTlsTest {
         }
     }
 
+    @Concurrent
     @Test
     void anUnknownAuthorityIsSaidAtOnceAndWhatToDo() throws Exception {
         try (var server = serverFor("localhost", 0);
@@ -109,6 +111,7 @@ class RemoteTlsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aCertificateOfAnotherHostIsNotTrustedUntilItIsReplaced() throws Exception {
         var wrong = serverFor("elsewhere", FreePort.choose());
@@ -126,6 +129,7 @@ class RemoteTlsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerWithoutTlsIsSaid() throws Exception {
         try (var server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.generation.Generator;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteWorker;
 import dev.llmworker.testing.RouteFolder;
@@ -24,11 +23,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.ResourceLock;
 
 /// A worker with `ENGINE=openai` in front of one that generates itself: tools and formats, from one end to the other.
-@Concurrent
-@ResourceLock("WorkerBehindWorkerTest")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(60)
 class WorkerBehindWorkerTest {

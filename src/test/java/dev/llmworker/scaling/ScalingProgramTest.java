@@ -19,7 +19,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The programs as they are started: with wrong options, without a server, over TLS, ended by
 /// Ctrl-C.
-@Concurrent
 class ScalingProgramTest {
     private static final int SIGINT_EXIT = 130;
     private static final int TIMEOUT_SECONDS = 150;
@@ -34,6 +33,7 @@ class ScalingProgramTest {
         return words;
     }
 
+    @Concurrent
     @Test
     void aWrongOptionIsNamedWithWhatItMustBe() throws Exception {
         for (var program : List.of("ScalingTest", "LoadTest")) {
@@ -54,6 +54,7 @@ class ScalingProgramTest {
         assertEquals(0, ScalingPrograms.run("LoadTest", List.of("--help")));
     }
 
+    @Concurrent
     @Test
     void aJavaThatIsTooOldHasANewerOneRunTheProgram() throws Exception {
         var old = folder.resolve("jdk-17");
@@ -71,6 +72,7 @@ class ScalingProgramTest {
         assertTrue(output.startsWith("Usage: java scaling-tests/LoadTest.java"), output);
     }
 
+    @Concurrent
     @Test
     void withoutAServerItEndsWithThree() throws Exception {
         var port = FreePort.choose();
@@ -79,6 +81,7 @@ class ScalingProgramTest {
         }
     }
 
+    @Concurrent
     @Test
     void ctrlCWritesTheReportOfWhatWasMeasured() throws Exception {
         try (var worker = RunningWorker.with(new MockGenerator())) {
@@ -108,6 +111,7 @@ class ScalingProgramTest {
         assertTrue(Files.readString(folder.resolve("report.html")).contains("Not all was run: interrupted"));
     }
 
+    @Concurrent
     @Test
     void tlsIsSpokenAndACertificateOfNobodyIsRefused() throws Exception {
         var store = folder.resolve("store.p12").toString();

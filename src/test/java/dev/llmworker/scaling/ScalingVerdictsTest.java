@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.llmworker.testing.Concurrent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,7 +21,6 @@ import org.junit.jupiter.api.Test;
 
 /// `ScalingTest.java` before a balancer that misbehaves in each of the ways it asks about, and before one that does
 /// not.
-@Concurrent
 class ScalingVerdictsTest {
     private static final int IDLE_MILLIS = 2500;
     private static final int STALL_MILLIS = 500;

@@ -30,7 +30,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What a worker writes to its log, in a JVM of its own.
-@Concurrent
 class LogsTest {
     private static final Pattern SERVES = Pattern.compile("serving on http://127.0.0.1:(\\d+)");
     private static final String KEY = "a-key-that-nobody-may-see";
@@ -59,6 +58,7 @@ class LogsTest {
                         .POST(HttpRequest.BodyPublishers.ofString(body)));
     }
 
+    @Concurrent
     @Test
     void aRequestIsOneLineWithItsIdAndNothingOfItsText() throws Exception {
         for (var format : new String[] {"plain", "json"}) {
@@ -106,6 +106,7 @@ class LogsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aPromptThatIsRefusedOnAWebSocketIsOneLineWithTheIdOfTheHandshake() throws Exception {
         try (var worker = WorkerProcess.start(Worker.class, Map.of());
@@ -159,6 +160,7 @@ class LogsTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatARouteLogsIsShownAndWhatItsLibrariesSayIsNot(@TempDir Path folder) throws Exception {
         var debug = List.of(
@@ -172,6 +174,7 @@ class LogsTest {
         assertEquals(debug.stream().filter(line -> !line.startsWith("DEBUG")).toList(), info);
     }
 
+    @Concurrent
     @Test
     void aWrongFormatOrLevelIsTold() {
         var format = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_FORMAT", "xml")));

@@ -18,7 +18,6 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /// SIGTERM, of a real process: what runs comes to its end, what comes is refused, and the process ends.
-@Concurrent
 class DrainTest {
     private static final String DRAINING = "\"code\":\"draining\"}";
     private static final int MEANWHILE_TOKENS = 5;
@@ -83,6 +82,7 @@ class DrainTest {
         return frame;
     }
 
+    @Concurrent
     @Test
     void whatRunsComesToItsEndAndWhatComesIsRefused() throws Exception {
         try (var worker = start(60);
@@ -154,6 +154,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatHasNoTimeLeftIsToldSoAndTheProcessEnds() throws Exception {
         try (var worker = start(1);
@@ -181,6 +182,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void aSecondSignalWaitsForNothing() throws Exception {
         try (var worker = start(3_000);
@@ -194,6 +196,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void withoutTimeItEndsAtOnce() throws Exception {
         try (var worker = start(0);
@@ -207,6 +210,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void noKeyIsEverPrinted() throws Exception {
         var key = "a-secret-of-one-client";
