@@ -220,9 +220,8 @@ record ModelLoader(
         }
     }
 
-    /// What a tensor takes on its way to the program, with [UnpackedCopies] in a CPU's main memory. The second
-    /// embedding
-    /// stays as it is stored, in main memory.
+    /// What a tensor takes on its way to the program, with [UnpackedCopies] in a CPU's main memory.
+    /// The second embedding stays as it is stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
                 ? device.isGpu() ? 0 : tensor.bytes()
