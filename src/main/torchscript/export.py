@@ -47,7 +47,7 @@ def rewritten(archive: bytes) -> bytes:
 
 
 def operations(graph: torch._C.Graph) -> str:
-    """The text of the graph with numbers for names, with constants where they are used, and without places in files."""
+    """The text of the graph, to be compared: values have numbers for names, and no line says where it is in a file."""
     constants: dict[str, str] = {}
     numbers: dict[str, str] = {}
     lines = []

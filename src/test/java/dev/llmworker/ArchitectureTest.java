@@ -11,6 +11,7 @@ import com.tngtech.archunit.core.domain.properties.HasName;
 import com.tngtech.archunit.core.domain.properties.HasOwner;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import dev.llmworker.serving.wire.UsesRegex;
+import dev.llmworker.testing.Concurrent;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
 
 /// The directions between packages, and which of them know which library. Plain tests: surefire runs no `@ArchTest`
 /// field and passes all the same.
+@Concurrent
 class ArchitectureTest {
     private static final String ROOT = "dev.llmworker";
 

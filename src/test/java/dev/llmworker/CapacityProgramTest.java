@@ -19,7 +19,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The programs of `deploy/capacity`, as `docs/scaling.md` runs them.
-@Concurrent
 class CapacityProgramTest {
     private static final Path FOLDER = Path.of("deploy/capacity");
 
@@ -64,6 +63,7 @@ class CapacityProgramTest {
         }
     }
 
+    @Concurrent
     @Test
     void theDocumentedCallGivesTheDocumentedAnswer() throws Exception {
         var page = Files.readString(Path.of("docs/scaling.md"));
@@ -76,6 +76,7 @@ class CapacityProgramTest {
         assertEquals(0, run.status);
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -98,6 +99,7 @@ class CapacityProgramTest {
         assertEquals(1, run.output.lines().count(), run.output);
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"Capacity.java", "Arrivals.java"})
     void helpNamesTheArgumentsAndTheJava(String program) throws Exception {

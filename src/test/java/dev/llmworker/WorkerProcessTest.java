@@ -33,7 +33,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// `main` in a JVM of its own: how it starts, fails and stops.
-@Concurrent
 class WorkerProcessTest {
     private static final int SIGTERM_EXIT = 143;
     private static final int TIMEOUT_SECONDS = 150;
@@ -67,11 +66,13 @@ class WorkerProcessTest {
         assertEquals(1, process.exitValue());
     }
 
+    @Concurrent
     @Test
     void aWrongSettingEndsItWithOneLine() throws Exception {
         assertFails(Map.of("ENGINE", "mock", "PORT", "x"), "PORT is \"x\"; it must be a whole number from 0 to 65535");
     }
 
+    @Concurrent
     @Test
     void aPortInUseEndsItWithOneLine() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -83,6 +84,7 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
         assertFails(
@@ -90,6 +92,7 @@ class WorkerProcessTest {
                 "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
     }
 
+    @Concurrent
     @Test
     void argumentsThatItCannotUnderstandEndItWithOneLine() throws Exception {
         for (var arguments :
@@ -106,6 +109,7 @@ class WorkerProcessTest {
         assertEquals(0, version.waitFor());
     }
 
+    @Concurrent
     @Test
     void anotherSystemIsRefusedInOneLine() throws Exception {
         assertFails(
@@ -115,6 +119,7 @@ class WorkerProcessTest {
                         + " linux/arm64");
     }
 
+    @Concurrent
     @Test
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
@@ -127,6 +132,7 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
         var process = start(Map.of(
@@ -153,6 +159,7 @@ class WorkerProcessTest {
     }
 
     /// `script` runs it at a terminal of its own.
+    @Concurrent
     @Test
     void atATerminalAModelThatFailedIsTheLastLineAndEndsIt(@TempDir Path folder) throws Exception {
         var run = atTerminal(folder, Map.of("MODEL", "/no/such.gguf"));
@@ -166,6 +173,7 @@ class WorkerProcessTest {
                 said::toString);
     }
 
+    @Concurrent
     @Test
     void readyComesAfterTheRoutesAndTheModel(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -209,6 +217,7 @@ class WorkerProcessTest {
         return builder.start();
     }
 
+    @Concurrent
     @Test
     void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -226,6 +235,7 @@ class WorkerProcessTest {
         assertEquals(1, without.waitFor());
     }
 
+    @Concurrent
     @Test
     void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
         var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "DRAIN_TIMEOUT", "1"));
@@ -241,6 +251,7 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerOfItsOwnIsStartedAgainAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
         var server = FaultyServer.in(folder);

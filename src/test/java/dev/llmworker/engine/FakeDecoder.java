@@ -64,6 +64,8 @@ final class FakeDecoder implements Decoder {
     /// Whether the next call fails, because memory runs out.
     BooleanSupplier fails = () -> false;
     int recoveries;
+    /// Calls with draft tokens that failed.
+    int failedDrafts;
     /// A token whose numbers are not finite.
     int poison = -1;
     private @Nullable FakeCopies copies;
@@ -220,7 +222,10 @@ final class FakeDecoder implements Decoder {
         check(drafts == 0 || steps == 1 && drafts <= mostDrafts && !recurrent, drafts + " drafts");
         draftTokens += drafts;
         work.accept(CALL_NANOS + rows * rowNanos + drafts * draftNanos);
-        failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
+        failNow(() -> {
+            write(0, new int[] {batch.token(0)}, batch.position(0));
+            failedDrafts += drafts > 0 ? 1 : 0;
+        });
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
             int slot = batch.slot(row);

@@ -154,9 +154,10 @@ class SchedulerSimulationTest {
         var failed = arrivals.stream()
                 .filter(arrival -> arrival.reason == FinishReason.ERROR)
                 .count();
-        assertTrue(
-                memoryRunsOut ? failed >= decoder.recoveries : failed == 0,
-                failed + " errors of " + decoder.recoveries + ", seed " + seed);
+        // A step with draft tokens that fails ends the drafts, and no request.
+        int ending = decoder.recoveries - decoder.failedDrafts;
+        assertTrue(decoder.failedDrafts <= 1, decoder.failedDrafts + " steps with drafts failed, seed " + seed);
+        assertTrue(memoryRunsOut ? failed >= ending : failed == 0, failed + " errors of " + ending + ", seed " + seed);
         arrivals.forEach(arrival -> check(arrival, "seed " + seed + " request " + arrival.admission.id()));
     }
 

@@ -11,7 +11,8 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 /// wait, or that compute on one core.
 ///
 /// On a class: all its tests may, and the class runs beside other classes. For tests that share nothing with others: no
-/// port, no log, no setting of the JVM. All other classes run one after the other.
+/// port, no log, no setting of the JVM, and no limit on how long something may take. Other classes run one after the
+/// other.
 @Target({ElementType.METHOD, ElementType.TYPE})
 @Retention(RetentionPolicy.RUNTIME)
 @Execution(ExecutionMode.CONCURRENT)

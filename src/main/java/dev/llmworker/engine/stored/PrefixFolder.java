@@ -252,40 +252,30 @@ public final class PrefixFolder {
     /// All files of prefixes, those that were used last first. Files that a killed worker left half written are
     /// deleted.
     private List<Entry> files() {
-        var found = new ArrayList<Entry>();
-        try (var files = Files.newDirectoryStream(folder)) {
-            for (var path : files) {
-                var name = String.valueOf(path.getFileName());
-                var isPartial = PARTIAL_NAME.matcher(name).matches();
-                if (!isPartial && !NAME.matcher(name).matches()) {
-                    continue;
-                }
-                var entry = entry(path);
-                if (entry != null && !isPartial) {
-                    found.add(entry);
-                } else if (entry != null && entry.used.isBefore(Instant.now().minus(ABANDONED))) {
-                    delete(path);
-                }
+        for (var partial : files(PARTIAL_NAME)) {
+            if (partial.used.isBefore(Instant.now().minus(ABANDONED))) {
+                delete(partial.path);
             }
-        } catch (IOException | java.nio.file.DirectoryIteratorException e) {
-            LOG.warn("{} cannot be read: {}", folder, e.getMessage());
         }
+        var found = files(NAME);
         found.sort(Comparator.comparing(Entry::used).reversed());
         return found;
     }
 
-    private long partialBytes() {
-        long bytes = 0;
-        try (var files = Files.newDirectoryStream(folder, "*" + PARTIAL)) {
+    private List<Entry> files(Pattern name) {
+        var found = new ArrayList<Entry>();
+        try (var files = Files.newDirectoryStream(
+                folder, path -> name.matcher(String.valueOf(path.getFileName())).matches())) {
             for (var path : files) {
-                var entry =
-                        PARTIAL_NAME.matcher(String.valueOf(path.getFileName())).matches() ? entry(path) : null;
-                bytes += entry == null ? 0 : entry.bytes;
+                var entry = entry(path);
+                if (entry != null) {
+                    found.add(entry);
+                }
             }
         } catch (IOException | java.nio.file.DirectoryIteratorException e) {
             LOG.warn("{} cannot be read: {}", folder, e.getMessage());
         }
-        return bytes;
+        return found;
     }
 
     /// @return null if it is no file, or another worker has deleted or renamed it
@@ -419,7 +409,8 @@ public final class PrefixFolder {
 
         private Room(long mostBytes) {
             this.mostBytes = mostBytes;
-            this.partialBytes = partialBytes();
+            this.partialBytes =
+                    files(PARTIAL_NAME).stream().mapToLong(Entry::bytes).sum();
             this.files = new ArrayList<>(files().reversed());
         }
 

@@ -220,13 +220,13 @@ record ModelLoader(
         }
     }
 
-    /// What a tensor takes on its way to the program. If the file has it in another form, [UnpackedCopies] are made in
-    /// main memory. The second embedding stays as it is stored, in main memory.
+    /// What a tensor takes on its way to the program, with [UnpackedCopies] in a CPU's main memory.
+    /// The second embedding stays as it is stored, in main memory.
     private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
                 ? device.isGpu() ? 0 : tensor.bytes()
                 : program.loadingBytes(tensor.elements() / UnpackedCopies.parts(name, config))
-                        + (device.isGpu() ? 0 : UnpackedCopies.bytes(name, tensor, config));
+                        + (device.isGpu() ? 0 : UnpackedCopies.bytesForCpu(name, tensor, config));
     }
 
     /// The most tokens of prompts that one call takes. A text whose tokens see those after them is one piece.

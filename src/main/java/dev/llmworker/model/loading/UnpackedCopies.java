@@ -9,23 +9,29 @@ import dev.llmworker.weights.content.Tensor;
 import java.util.Locale;
 import java.util.Objects;
 
-/// The copies that loading makes of quantised matrices in main memory, because the file has them in another form than
-/// their type's. Tensors that are joined to one matrix are copied together, and experts one by one.
+/// The copies that loading makes of matrices in main memory: of quantised ones, if the file has them in another form
+/// than their type's, and on a CPU of rows that get another order. Tensors that are joined to one matrix are copied
+/// together, and experts one by one.
 public final class UnpackedCopies {
     /// Queries, keys and values.
     private static final int MOST_JOINED = 3;
 
     private UnpackedCopies() {}
 
-    /// Bytes of the copies when this tensor is loaded; 0 if it is read as it is stored.
-    public static long bytes(String name, Tensor tensor, ModelConfig config) {
-        return tensor.packed() == null ? 0 : MOST_JOINED * tensor.bytes() / parts(name, config);
+    /// Bytes of the copies when this tensor is loaded for a CPU; 0 if it is read as it is stored.
+    public static long bytesForCpu(String name, Tensor tensor, ModelConfig config) {
+        return tensor.packed() == null && !LayerTensors.isOfLayer(name) ? 0 : joined(name, tensor, config);
     }
 
-    /// The most that copies take at once.
+    private static long joined(String name, Tensor tensor, ModelConfig config) {
+        return MOST_JOINED * tensor.bytes() / parts(name, config);
+    }
+
+    /// The most that copies of quantised matrices take at once.
     public static long mostBytes(StoredModel model, ModelConfig config) {
         return model.tensors().entrySet().stream()
-                .mapToLong(entry -> bytes(entry.getKey(), entry.getValue(), config))
+                .filter(entry -> entry.getValue().packed() != null)
+                .mapToLong(entry -> joined(entry.getKey(), entry.getValue(), config))
                 .max()
                 .orElse(0);
     }

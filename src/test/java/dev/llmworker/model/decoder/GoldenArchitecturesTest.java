@@ -238,12 +238,12 @@ class GoldenArchitecturesTest {
         return TinyLlama.load(golden.file(), directory, options, program);
     }
 
-    /// The second embedding is the largest tensor. It is not unpacked on its way.
+    /// The second embedding takes more than any other tensor with its copies. It is not unpacked on its way.
     @Test
     void theSecondEmbeddingTakesItsOwnBytesWhileItIsLoaded() throws Exception {
-        var wide = wideLayerInputs();
-        var half = wide.file().replace(LAYER_EMBEDDING, TensorType.F16, new byte[2 * 192 * 96], 192, 96);
-        assertEquals(2 * 192 * 96, workingBytes(wide.file()) - workingBytes(half));
+        var wide = layerInputsOf(128);
+        var half = wide.file().replace(LAYER_EMBEDDING, TensorType.F16, new byte[2 * 768 * 96], 768, 96);
+        assertEquals(2 * 768 * 96, workingBytes(wide.file()) - workingBytes(half));
     }
 
     private long workingBytes(GgufFile file) throws Exception {
@@ -257,7 +257,7 @@ class GoldenArchitecturesTest {
         MachineNeeds.nativeLibrary();
         var blocks = ByteBuffer.allocate(192 * 96 / 32 * 34).order(ByteOrder.LITTLE_ENDIAN);
         blocks.putShort(7 * 34, (short) 0x7E00);
-        var file = wideLayerInputs().file().replace(LAYER_EMBEDDING, TensorType.Q8_0, blocks.array(), 192, 96);
+        var file = layerInputsOf(32).file().replace(LAYER_EMBEDDING, TensorType.Q8_0, blocks.array(), 192, 96);
         for (var program : List.of(ProgramKind.DENSE, ProgramKind.NATIVE)) {
             var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
             var options = new DecoderOptions(weights, EXACT, 1, 0, 1, "cpu", false);
@@ -269,15 +269,15 @@ class GoldenArchitecturesTest {
         }
     }
 
-    /// Each layer takes 32 values of the second embedding, a block.
-    private static GoldenModel wideLayerInputs() throws IOException {
+    /// @param values of the second embedding that each of the six layers takes, in blocks of 32
+    private static GoldenModel layerInputsOf(int values) throws IOException {
         var golden = GoldenModel.named("Gemma 4, shared keys and a second embedding");
-        golden.metadata().put("gemma4.embedding_length_per_layer_input", 32);
-        golden.tensors().put(LAYER_EMBEDDING, new double[] {0, 1, 192, 96});
-        golden.tensors().put("per_layer_model_proj.weight", new double[] {0, 0.25, 48, 192});
-        golden.tensors().put("per_layer_proj_norm.weight", new double[] {1, 0.5, 32});
-        golden.tensors().put("blk.{6}.inp_gate.weight", new double[] {0, 0.25, 48, 32});
-        golden.tensors().put("blk.{6}.proj.weight", new double[] {0, 0.25, 32, 48});
+        golden.metadata().put("gemma4.embedding_length_per_layer_input", values);
+        golden.tensors().put(LAYER_EMBEDDING, new double[] {0, 1, 6 * values, 96});
+        golden.tensors().put("per_layer_model_proj.weight", new double[] {0, 0.25, 48, 6 * values});
+        golden.tensors().put("per_layer_proj_norm.weight", new double[] {1, 0.5, values});
+        golden.tensors().put("blk.{6}.inp_gate.weight", new double[] {0, 0.25, 48, values});
+        golden.tensors().put("blk.{6}.proj.weight", new double[] {0, 0.25, values, 48});
         return golden;
     }
 

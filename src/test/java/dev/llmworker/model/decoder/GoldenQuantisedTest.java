@@ -89,7 +89,6 @@ class GoldenQuantisedTest {
     }
 
     /// The plan of a GPU's memory does not count them.
-    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void onAGpuUnpackedMatricesMustFitIntoMainMemory(Golden golden) throws Exception {

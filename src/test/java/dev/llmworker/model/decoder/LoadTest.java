@@ -8,7 +8,6 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.device.Precision;
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
@@ -20,9 +19,10 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /// What loading tells, costs and survives.
-@Concurrent
+@Isolated("it measures the memory of the process")
 class LoadTest {
     private static final long RSS_GROWTH_LIMIT_KIB = 16 << 10;
 

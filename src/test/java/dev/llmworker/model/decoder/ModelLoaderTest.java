@@ -13,6 +13,7 @@ import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.device.DeviceMemory;
 import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.model.device.Precision;
+import dev.llmworker.model.loading.UnpackedCopies;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.content.TensorType;
 import java.nio.file.Path;
@@ -71,6 +72,18 @@ class ModelLoaderTest {
             // Pages of 256 tokens for one sequence, and one that belongs to none.
             assertTrue(loaded.kvCacheBytes() >= (Math.ceilDiv(length, 256) + 1) * 256L * 1024, loaded.toString());
             assertArrayEquals(expected, program.prefillLogits(ids, 3, 0));
+        }
+    }
+
+    /// Rows of layers may get another order on a CPU. Queries, keys and values are then copied together.
+    @Test
+    void copiesOfLayersAreCountedOnACpu() throws Exception {
+        try (var model = Gguf.open(tiny.file.write(directory.resolve("tiny.gguf")))) {
+            var config = Architectures.describe(model);
+            model.tensors().forEach((name, tensor) -> {
+                long copies = UnpackedCopies.bytesForCpu(name, tensor, config);
+                assertEquals(name.startsWith("blk.") ? 3 * tensor.bytes() : 0, copies, name);
+            });
         }
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.weights.Safetensors;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// Added tokens with attributes, from several files, are those of transformers:
 /// `src/test/python/golden_added_tokens.py`.
+@Concurrent
 class GoldenAddedTokensTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 
