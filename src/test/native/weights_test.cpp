@@ -453,6 +453,8 @@ void test_products() {
       if (coarse && !gains_from_bytes(format)) continue;
       test_not_finite(format, coarse, threads, random);
       for (const Shape& shape : shapes) test_product(format, shape, shape.rows % 2 == 0, coarse, threads, random);
+      // Tiles of every size: of weights that are unpacked as they are multiplied, and before. A row has more blocks than a piece.
+      for (int n = 5; n <= 21; n++) test_product(format, {17, 17 * BLOCK, n}, n % 2 == 0, coarse, threads, random);
     }
     if (!is_quantised(format)) {
       for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) {

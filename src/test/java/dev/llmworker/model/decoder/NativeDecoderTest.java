@@ -124,6 +124,11 @@ class NativeDecoderTest {
                 var rest = Arrays.copyOfRange(prompt, cut, prompt.length);
                 assertArrayEquals(whole, decoder.prefillLogits(1, rest, cut), 0, "seed " + seed + ", cut at " + cut);
             }
+            // Kernels take rows in tiles, which have other sizes with other numbers of rows.
+            for (var rows = 21; rows >= 3; rows--) {
+                var last = Arrays.copyOfRange(prompt, PROMPT_TOKENS - rows, PROMPT_TOKENS);
+                assertArrayEquals(whole, decoder.prefillLogits(1, last, PROMPT_TOKENS - rows), 0, seed + ", " + rows);
+            }
             decoder.copySlot(1, 3, PROMPT_TOKENS);
             decoder.swapSlots(0, 2, PROMPT_TOKENS);
             decoder.moveSlot(2, 1, PROMPT_TOKENS);
