@@ -2,6 +2,7 @@
 
     python src/test/python/accuracy.py SmolLM2-135M-Instruct.Q4_1.gguf    # torch, transformers, gguf
     python src/test/python/accuracy.py FILE target/classes/dev/llmworker/model/libllmworker-linux-x86_64.so    # of the layers in C++ alone
+    python src/test/python/accuracy.py FILE LIBRARY --vectors    # of embeddings, by the same library
     python src/test/python/accuracy.py --text    # prints the text, for other programs
 
 The text is the docstrings of some modules of Python's own library, in nine chunks of 512 tokens; the second half of each
@@ -37,6 +38,12 @@ NATIVE_FORMS = {
     "native, bf16 cache": dict(cache="bf16"),
     "native, q8 cache": dict(cache="q8"),
 }
+VECTOR_FORMS = {
+    "float32, float32 cache": dict(few="fp32", many="fp32", cache="fp32"),
+    "native, float32 cache": dict(cache="fp32"),
+    "native, float16 cache": dict(cache="fp16"),
+}
+PARAGRAPHS = 60
 # Its KL is also taken against the worker's default.
 DEFAULT = "native, float16 cache"
 
@@ -60,6 +67,24 @@ def log_probabilities(decoder, chunks: torch.Tensor):
         yield torch.log_softmax(logits[LENGTH // 2 : LENGTH - 1], 1)
 
 
+def compare_vectors(file: Path, library: str, tokenizer) -> None:
+    """Prints the cosines of embeddings of paragraphs to those in float32, and how far similarities of paragraphs are off."""
+    paragraphs = [part for part in text().split("\n\n") if len(part.strip()) > 20][:PARAGRAPHS]
+    ids = [tokenizer(part, add_special_tokens=False)["input_ids"][:128] for part in paragraphs]
+    reference = {}
+    print("| kernels, cache | of | mean cosine | least | similarities off by | at most |\n|---|---|---|---|---|---|")
+    for name, form in VECTOR_FORMS.items():
+        decoder = load(file, **form, slots=2, length=LENGTH, native=library if name.startswith("native") else None)
+        for summed, of in ((False, "the last token"), (True, "all tokens")):
+            with torch.inference_mode():
+                found = torch.cat([decoder.encode(own, [[0, 0, len(own)]], summed) for own in ids]).double()
+            unit = torch.nn.functional.normalize(found, dim=1)
+            true = reference.setdefault(summed, unit)
+            cosines, off = (true * unit).sum(1), (unit @ unit.T - true @ true.T).abs()
+            figures = f"{cosines.mean():.5f} | {cosines.min():.5f} | {off.mean():.1e} | {off.max():.1e}"
+            print(f"| {name} | {of} | {figures} |", flush=True)
+
+
 def main() -> None:
     if sys.argv[1] == "--text":
         print(text())
@@ -67,6 +92,8 @@ def main() -> None:
     file = Path(sys.argv[1]).resolve()
     forms = NATIVE_FORMS if len(sys.argv) > 2 else FORMS
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    if sys.argv[3:] == ["--vectors"]:
+        return compare_vectors(file, sys.argv[2], tokenizer)
     ids = tokenizer(text(), add_special_tokens=False)["input_ids"][: CHUNKS * LENGTH]
     chunks = torch.tensor(ids).view(CHUNKS, LENGTH)
     reference, usual = [], []
