@@ -59,7 +59,8 @@ if [[ $compiling ]]; then
         compile $OUT/classes -cp "$libraries" @$OUT/sources
         mv $OUT/main-begun $OUT/main-is-compiled
     fi
-    printf '%s\n' "$sources" src/test/java/dev/llmworker/testing/NamedTests.java >$OUT/sources
+    helpers=src/test/java/dev/llmworker
+    printf '%s\n' "$sources" $helpers/testing/NamedTests.java $helpers/model/decoder/CopiedPrograms.java >$OUT/sources
     compile $OUT/test-classes -cp "$OUT/classes:target/classes:$libraries" -sourcepath src/test/java -implicit:class @$OUT/sources
 fi
 

@@ -10,7 +10,8 @@
 #   all                         those that a jar for all Linux systems needs: for x86-64, also without AVX2, and for ARM
 #
 # Without a C++ compiler `this` prints a message and builds nothing. A target for another CPU needs its compiler, such as
-# aarch64-linux-gnu-g++. CI sets WERROR=1, so that warnings are errors there.
+# aarch64-linux-gnu-g++. CI sets WERROR=1, so that warnings are errors there. With BESIDE_JAVA=true it only begins what another
+# build.sh waits for later: where there is no flock for that (macOS), it does nothing.
 set -euo pipefail
 folder=${1:?folder for the library}
 shift
@@ -112,7 +113,7 @@ build() {
     *-avx512) flags+=(-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -Wno-maybe-uninitialized) ;;
   esac
   [[ $target == macos-* ]] || flags+=(-ldl)
-  # Without flock, two builds may run at once.
+  # Without flock, builds that were started by hand may run at once.
   unfinished=$library.new.$$
   # CXX may have arguments after the program.
   # shellcheck disable=SC2086
@@ -143,6 +144,8 @@ if command -v flock >/dev/null; then
   exec 8<"$folder"
   flock 8 &
   wait $!
+elif [[ ${BESIDE_JAVA:-} == true ]]; then
+  exit 0
 fi
 # Its name until November 2026.
 rm -f "$folder/libllmworker.so"

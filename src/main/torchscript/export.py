@@ -86,6 +86,8 @@ def exported_program(decoder: torch.nn.Module, methods: list[str]) -> bytes:
 
 
 def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"export.py needs Python 3.11 or newer, because older ones write the same text otherwise; this is {sys.version}")
     sys.path.insert(0, str(SOURCES))
     from decoder import Decoder
     from dense_decoder import DenseDecoder

@@ -21,7 +21,7 @@ modules=$(sed -n 's/.*--add-modules \([^ ]*\).*/\1/p' Dockerfile)
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages --output "$to/jre"
 # A runtime that does not start is found here, not on the other machine.
 "$to/jre/bin/java" -version
-contents_for src/test/gpu/pack.sh >"$to/packed.new"
+contents_for src/test/gpu/pack.sh "$model" >"$to/packed.new"
 cp target/worker.jar src/main/jvm/java.args docker/image.args "$to/"
 cp -r target/lib "$to/lib"
 cp -r routes "$to/routes"

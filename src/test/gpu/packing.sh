@@ -5,26 +5,38 @@
 
 # Builds the worker, unless it is built from these sources.
 build_worker() {
-  if [[ ! -f target/worker.jar || -n $(find pom.xml src/main -newer target/worker.jar -print -quit) ]]; then
-    mvn -q -B -ntp -Dmaven.test.skip=true package
+  if [[ ! -f target/worker.jar || -n $(find pom.xml src/main -newer target/worker.jar -not -path '*/__pycache__*' -type f -print -quit) ]]; then
+    mvn -q -B -ntp -Dmaven.test.skip=true package || return
+    # Maven leaves the file alone if nothing in it changes.
+    touch target/worker.jar
   fi
 }
 
-# Prints what a worker packed now by the program $1 would be made of. It goes into the file `packed` beside it.
+# Prints what a worker packed now by the program $1 with the model $2 would be made of. It goes into the file `packed` beside it.
 contents_for() {
   find_jdk || return
   echo "$1, JDK $java_version"
-  sha256sum target/worker.jar src/main/jvm/java.args docker/image.args "$1"
+  # What only the call that packed it knows. Checks do not compare it, because they name neither.
+  echo "options:${2:+ MODEL $2}${DJL_SOURCE:+ DJL_SOURCE=$DJL_SOURCE}${TORCH_VERSION:+ TORCH_VERSION=$TORCH_VERSION}"
+  find target/worker.jar src/main/jvm/java.args docker/image.args routes "$1" -type f -print0 | sort -z | xargs -0 sha256sum
 }
 
 # True if the file $1 says that the program $2 packed it with this JDK from this build.
 is_current() {
-  [[ -f $1 ]] && contents_for "$2" | cmp -s - "$1"
+  [[ -f $1 ]] && contents_for "$2" | grep -v '^options:' | cmp -s - <(grep -v '^options:' "$1")
 }
 
-# Packs with the program $2 and its arguments, unless the file $1 says that it has done so.
+# Packs with the program $2, unless the file $1 says that it has done so. What was packed with options is not replaced by a worker
+# without them.
 pack_unless_current() {
-  local packed=$1
+  local packed=$1 options
   shift
-  build_worker && { is_current "$packed" "$1" || "$@"; }
+  build_worker || return
+  ! is_current "$packed" "$1" || return 0
+  options=$(sed -n 's/^options: //p' "$packed" 2>/dev/null)
+  if [[ -n $options ]]; then
+    echo "$packed is not of these sources any more, and was packed with $options: run $1 so again, or delete the file" >&2
+    return 1
+  fi
+  "$@"
 }

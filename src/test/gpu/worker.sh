@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The packed worker (pack.sh) on the PyTorch of this machine: --self-test, then many streams, drops and cancels.
-# usage: worker.sh [self-test | streams | ARGUMENT...]; PYTHON, MODEL, DEVICE, STREAMS, ROUNDS, OUT
+# usage: worker.sh [self-test | streams | ARGUMENT...]; PYTHON, MODEL, DEVICE, STREAMS, ROUNDS, OUT; WORKER, the folder that
+# has the worker, which is target/gpu/worker without it
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-packed=$here/../../../target/gpu/worker
+packed=${WORKER:-$here/../../../target/gpu/worker}
 [[ -f $packed/packed ]] || { echo "worker.sh: run pack.sh first, where there are a JDK and Maven" >&2; exit 1; }
 cd "$packed"
 packed=$PWD

@@ -51,9 +51,10 @@ program_parts() {
 # SMALL and LARGE are shapes; the limits add up to 325 s.
 worker_parts() {
   local small=$1 large=$2 models streams=${STREAMS:-128}
-  part 30 unpack "$python" "$trial/unpack.py" "$packed/worker.tar.xz" target/gpu
+  part 30 unpack "$python" "$trial/unpack.py" "$packed/worker.tar.xz" target/trial-unpacked
+  export WORKER=$PWD/target/trial-unpacked/worker
   if [[ $kind == gpu ]]; then
-    LINES_SHOWN=40 part 20 java-launches target/gpu/worker/jre/bin/java --enable-native-access=ALL-UNNAMED -cp "$packed" GpuProbe
+    LINES_SHOWN=40 part 20 java-launches "$WORKER/jre/bin/java" --enable-native-access=ALL-UNNAMED -cp "$packed" GpuProbe
   fi
   models=$(mktemp -d) # worker.sh changes directory: the path must be absolute
   part 25 "model-$small" "$python" "$trial/make_model.py" "$small" "$models/$small"

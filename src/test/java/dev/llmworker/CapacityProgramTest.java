@@ -8,7 +8,6 @@ import dev.llmworker.testing.Concurrent;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import javax.tools.ToolProvider;
@@ -35,9 +34,7 @@ class CapacityProgramTest {
 
     /// As the page starts a program.
     private static Run runSource(String program, String... arguments) throws Exception {
-        var command =
-                new ArrayList<>(List.of(ChildJvm.java(), FOLDER.resolve(program).toString()));
-        command.addAll(List.of(arguments));
+        var command = ChildJvm.source(FOLDER.resolve(program), List.of(arguments));
         return run(new ProcessBuilder(command).redirectErrorStream(true));
     }
 

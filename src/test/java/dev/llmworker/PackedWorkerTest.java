@@ -27,7 +27,7 @@ class PackedWorkerTest {
             build_worker
             echo "packed with $java_version" >>calls
             mkdir -p target/gpu/worker
-            contents_for src/test/gpu/pack.sh >target/gpu/worker/packed
+            contents_for src/test/gpu/pack.sh "${1:-}" >target/gpu/worker/packed
             """;
 
     @TempDir
@@ -36,8 +36,12 @@ class PackedWorkerTest {
     @BeforeEach
     void makeCheckout() throws IOException {
         ScriptRun.copy(root, List.of("src/test/find-jdk.sh", "src/test/gpu/packing.sh", "pom.xml"));
-        for (var name :
-                List.of("src/main/jvm/java.args", "docker/image.args", "src/main/Some.java", "target/worker.jar")) {
+        for (var name : List.of(
+                "src/main/jvm/java.args",
+                "docker/image.args",
+                "src/main/Some.java",
+                "routes/some.yaml",
+                "target/worker.jar")) {
             Files.createDirectories(root.resolve(name).getParent());
             Files.writeString(root.resolve(name), name);
         }
@@ -117,5 +121,28 @@ class PackedWorkerTest {
         // Newer than what was built, and older than what is built now.
         Files.setLastModifiedTime(root.resolve("src/main/Some.java"), FileTime.from(built.plusMillis(1)));
         assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
+    }
+
+    @Concurrent
+    @Test
+    void whatWasPackedWithOtherRoutesIsReplaced() throws Exception {
+        jdk("25", "25.0.1");
+        pack();
+        Files.writeString(root.resolve("routes/more.yaml"), "- route:");
+        assertEquals(List.of("packed with 25.0.1", "packed with 25.0.1"), pack());
+    }
+
+    /// A check names no model. It takes what was packed with one, and does not replace it by a worker without.
+    @Concurrent
+    @Test
+    void whatWasPackedWithAModelIsNotReplaced() throws Exception {
+        jdk("25", "25.0.1");
+        assertEquals(0, run("src/test/gpu/pack.sh m.gguf").status());
+        assertEquals(List.of("packed with 25.0.1"), pack());
+        Files.writeString(root.resolve("routes/more.yaml"), "- route:");
+        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        assertEquals(1, run.status(), run.said());
+        assertTrue(run.said().contains("was packed with MODEL m.gguf: run src/test/gpu/pack.sh so again"), run.said());
+        assertEquals(List.of("packed with 25.0.1"), calls());
     }
 }

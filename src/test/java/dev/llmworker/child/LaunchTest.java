@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.FaultyServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -35,15 +35,7 @@ class LaunchTest {
     @Test
     void nothingOutlivesAWorkerThatIsKilled() throws Exception {
         var server = FaultyServer.in(folder);
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                LauncherHost.class.getName()));
-        command.addAll(words(server));
-        var host = new ProcessBuilder(command)
-                .redirectErrorStream(true)
+        var host = ChildJvm.of(LauncherHost.class, Map.of(), words(server).toArray(String[]::new))
                 .redirectOutput(folder.resolve("host.log").toFile())
                 .start();
         try {

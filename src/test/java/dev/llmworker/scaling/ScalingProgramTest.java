@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RunningWorker;
-import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -114,16 +114,9 @@ class ScalingProgramTest {
     @Concurrent
     @Test
     void tlsIsSpokenAndACertificateOfNobodyIsRefused() throws Exception {
-        var store = folder.resolve("store.p12").toString();
-        var keytool = System.getProperty("java.home") + File.separator + "bin" + File.separator + "keytool";
-        var made = new ProcessBuilder(List.of((keytool
-                                + " -genkeypair -alias key -keyalg EC -dname CN=localhost -storepass changeit -keystore "
-                                + store)
-                        .split(" ")))
-                .redirectErrorStream(true)
-                .start();
-        assertEquals(0, made.waitFor(), () -> "keytool failed");
-        try (var balancer = new FakeBalancer(rules -> rules.keyStore = Path.of(store))) {
+        var arguments = "-genkeypair -alias key -keyalg EC -dname CN=localhost -storepass changeit -keystore store.p12";
+        ChildJvm.keytool(folder, List.of(arguments.split(" ")));
+        try (var balancer = new FakeBalancer(rules -> rules.keyStore = folder.resolve("store.p12"))) {
             var words = words(
                     balancer.url(),
                     "--connections=4",

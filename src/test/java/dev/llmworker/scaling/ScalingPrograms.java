@@ -2,7 +2,7 @@ package dev.llmworker.scaling;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.io.File;
+import dev.llmworker.testing.ChildJvm;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.net.URL;
@@ -64,11 +64,8 @@ final class ScalingPrograms {
 
     /// @param folder with the programs' sources
     static ProcessBuilder launched(Path folder, String program, List<String> words) {
-        var command = new ArrayList<String>();
-        command.add(System.getProperty("java.home") + File.separator + "bin" + File.separator + "java");
-        command.add(folder.resolve(program + ".java").toString());
-        command.addAll(words);
-        return new ProcessBuilder(command);
+        // Some add words to the command.
+        return new ProcessBuilder(new ArrayList<>(ChildJvm.source(folder.resolve(program + ".java"), words)));
     }
 
     /// A shell has what it starts in the background ignore SIGINT, and everything started there inherits it: a build,

@@ -409,9 +409,10 @@ public final class PrefixFolder {
 
         private Room(long mostBytes) {
             this.mostBytes = mostBytes;
+            // This deletes old half-written files, which then take no room.
+            this.files = new ArrayList<>(files().reversed());
             this.partialBytes =
                     files(PARTIAL_NAME).stream().mapToLong(Entry::bytes).sum();
-            this.files = new ArrayList<>(files().reversed());
         }
 
         /// Writes a prefix, and then deletes the files that were used least recently, until all have room. If the disk

@@ -24,6 +24,8 @@ import java.util.List;
 final class ExportedProgram implements AutoCloseable {
     private static final String FOLDER = "/dev/llmworker/model/";
 
+    private static volatile Source source = ExportedProgram::load;
+
     private final PtNDManager manager;
     private final PtSymbolBlock block;
     private final int threads;
@@ -40,18 +42,35 @@ final class ExportedProgram implements AutoCloseable {
         JniUtils.setNumThreads(threads);
         JniUtils.setGraphExecutorOptimize(false);
         JniUtils.setGradMode(false);
+        try {
+            block = source.module(file, manager);
+            loaded = true;
+        } finally {
+            if (!loaded) {
+                manager.close();
+            }
+        }
+    }
+
+    /// Where modules come from.
+    @FunctionalInterface
+    interface Source {
+        PtSymbolBlock module(String file, PtNDManager manager) throws IOException;
+    }
+
+    /// For tests, which open many: they load each file once.
+    static void openFrom(Source other) {
+        source = other;
+    }
+
+    static PtSymbolBlock load(String file, PtNDManager manager) throws IOException {
         try (var stream = ExportedProgram.class.getResourceAsStream(FOLDER + file)) {
             if (stream == null) {
                 throw new IOException(file + " is missing from the worker's jar");
             }
             // A process that loaded two programs at once crashed in libtorch.
             synchronized (ExportedProgram.class) {
-                block = JniUtils.loadModule(manager, stream, true, false);
-            }
-            loaded = true;
-        } finally {
-            if (!loaded) {
-                manager.close();
+                return JniUtils.loadModule(manager, stream, true, false);
             }
         }
     }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -402,6 +403,17 @@ class PrefixFolderTest {
         Files.delete(partial);
         assertNotNull(folder.room(2 * old.bytes()).write(prefix(150), null, List.of(), layout(), () -> false));
         assertEquals(2, files());
+    }
+
+    @Test
+    void oldHalfWrittenFilesTakeNoRoom() throws Exception {
+        var old = write(prefix(150));
+        var partial = Path.of(old.path().toString().replace(".kv", ".kv.part"));
+        Files.write(partial, new byte[(int) old.bytes()]);
+        Files.setLastModifiedTime(partial, FileTime.from(Instant.now().minus(2, ChronoUnit.HOURS)));
+        assertNotNull(folder.room(5 * old.bytes() / 2).write(prefix(150), null, List.of(), layout(), () -> false));
+        assertFalse(Files.exists(partial));
+        assertTrue(Files.exists(old.path()));
     }
 
     @Test

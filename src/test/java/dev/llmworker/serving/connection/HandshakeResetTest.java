@@ -12,9 +12,11 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.slf4j.Logger;
 
 /// Clients that reset their connection around the handshake of a WebSocket.
+@Isolated("it expects that nothing is logged")
 class HandshakeResetTest {
     private static final int CLIENTS = 20;
     private static final String HANDSHAKE = "GET /ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\n"

@@ -19,11 +19,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 /// The many forms in which HTTP lets a client write the same headers. Each must get the answer of the usual form.
+@Isolated("it expects that nothing is logged")
 class HeaderFormsTest {
     private static final String KEY = "a-key-that-is-long-enough";
     private static final String SITE = "https://app.example.com";
