@@ -40,9 +40,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NativeDecoderTest {
     /// Activations are rounded to 16 bits.
     private static final double FLOAT32_CACHE_TOLERANCE = 3e-4;
-    /// Those of some matrices are rounded to 8 bits: to 1/127 of the largest of 32, which is off by 0.2 % of it on
-    /// average. This is 1.5 times the largest deviation of logits with 12 seeds of each type below: 2.4e-2, with
-    Q4_1.
+    /// Those of some matrices are rounded to 8 bits: to 1/127 of the largest of 32. On average that is off by 0.2 %
+    /// of it. The bound is 1.5 times the largest deviation of logits with 12 seeds of each type below. That was
+    /// 2.4e-2, with Q4_1.
     private static final double COARSE_TOLERANCE = 3.6e-2;
     /// A scale or offset that is a product of two of the file's numbers is rounded to float16.
     private static final double K_FORMATS_TOLERANCE = 4e-3;
