@@ -16,7 +16,9 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kernels=$tests/../../main/native
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-readonly SANITIZERS=(-O1 -g -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
+# Sanitizers make the compiler take minutes for code that is inlined or optimised: over six for matmul.cpp alone.
+readonly QUICKLY=(-O0 -g -Dalways_inline=unused)
+readonly SANITIZERS=("${QUICKLY[@]}" -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
 here=()
 [[ $(uname -m) != x86_64 ]] || here=(-mavx2 -mfma -mf16c)
 
@@ -64,7 +66,7 @@ run() {
       ASAN_OPTIONS=detect_stack_use_after_return=1 "$folder/address.test"
       ;;
     thread)
-      build thread "$compiler" -O1 -g -fsanitize=thread ${here[@]+"${here[@]}"}
+      build thread "$compiler" "${QUICKLY[@]}" -fsanitize=thread ${here[@]+"${here[@]}"}
       # ThreadSanitizer fails if the kernel randomises addresses too much.
       TSAN_OPTIONS=halt_on_error=1 setarch "$(uname -m)" --addr-no-randomize "$folder/thread.test"
       ;;
