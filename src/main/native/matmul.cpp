@@ -495,7 +495,7 @@ struct PairSums {
   // As Sums::add, of four columns. FIRST: nothing was added before
   template <bool FIRST>
   [[gnu::always_inline]] void add(WideWords first_rows, WideWords other_rows, const int8_t* columns, size_t stride) {
-    const WideWords four = splat_four(columns);
+    const WideWords four = splat_pair_wide(reinterpret_cast<const int16_t*>(columns));
     const WideWords a = byte_pair_products(first_rows, four), b = byte_pair_products(other_rows, four);
     low = FIRST ? a : low + a;
     high = FIRST ? b : high + b;

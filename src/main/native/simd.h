@@ -142,8 +142,6 @@ inline U8x16 narrow(I16x16 v);
 
 // For PAIR_PRODUCTS alone.
 inline I16x16 operator+(I16x16 a, I16x16 b);
-// The bytes at p[0] to p[3] by turns.
-inline I16x16 splat_four(const int8_t* p);
 // Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1] of bytes: unsigned ones in a, signed ones in b. It must fit into 16 bits.
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b);
 // Adds a number to each byte.

@@ -162,12 +162,6 @@ inline bool can_multiply(Products how) { return how == Products::WORDS || (how =
 
 inline I16x16 operator+(I16x16 a, I16x16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
 
-inline I16x16 splat_four(const int8_t* p) {
-  int32_t bits;
-  std::memcpy(&bits, p, 4);
-  return {_mm256_set1_epi32(bits)};
-}
-
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b) { return {_mm256_maddubs_epi16(a.v, b.v)}; }
 inline I16x16 add_bytes(I16x16 v, int number) { return {_mm256_add_epi8(v.v, _mm256_set1_epi8(static_cast<char>(number)))}; }
 inline void compute_now(I16x16& a, I16x16& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }

@@ -70,4 +70,11 @@ inline WideWords pick(U8x16 v, WideWords order) { return {_mm512_shuffle_epi8(_m
 inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b) { return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)}; }
 inline void compute_now(WideIntegers& a, WideIntegers& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
 
+// For products of pairs of bytes. They compile, but no matrix is multiplied so: PAIR_PRODUCTS is false.
+inline WideWords operator+(WideWords a, WideWords b) { return {_mm512_add_epi16(a.v, b.v)}; }
+inline WideWords byte_pair_products(WideWords a, WideWords b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
+inline WideWords add_bytes(WideWords v, int number) { return {_mm512_add_epi8(v.v, _mm512_set1_epi8(static_cast<char>(number)))}; }
+inline WideIntegers pair_products(WideWords a, WideWords b) { return {_mm512_madd_epi16(a.v, b.v)}; }
+inline void compute_now(WideWords& a, WideWords& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
+
 }  // namespace llmworker
