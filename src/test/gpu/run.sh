@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that wants a GPU, in pieces of at most ten minutes: run.sh [PIECE...], without one all of them.
+# Everything that needs a GPU, in pieces of at most ten minutes: run.sh [PIECE...], without one all of them.
 #
 #   logits     the program against float32 on the CPU, 135M, 1B and 8B shapes
 #   small      decode, graphs, prefill and profile of the 135M and 1B shapes

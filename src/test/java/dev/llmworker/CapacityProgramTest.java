@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.Concurrent;
+import dev.llmworker.testing.StartsProcesses;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The programs of `deploy/capacity`, as `docs/scaling.md` runs them.
+@StartsProcesses
 class CapacityProgramTest {
     private static final Path FOLDER = Path.of("deploy/capacity");
 

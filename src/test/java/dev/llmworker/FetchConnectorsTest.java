@@ -3,6 +3,7 @@ package dev.llmworker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.StartsProcesses;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.w3c.dom.Element;
 
 /// The script `fetch-connectors` over a Maven that does as the test says.
+@StartsProcesses
 class FetchConnectorsTest {
     private static final String MAVEN = """
             #!/usr/bin/env bash

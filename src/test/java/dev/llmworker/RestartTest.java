@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.command.TinyModel;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.StartsProcesses;
 import dev.llmworker.testing.WorkerProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Whole workers, one after the other, with one `PREFIX_CACHE_DIR`.
+@StartsProcesses
 class RestartTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String PROMPT = "Which river is the longest, and how long is it? ".repeat(6);

@@ -13,6 +13,7 @@ import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.StartsProcesses;
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerProcess;
 import java.io.BufferedReader;
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// `main` in a JVM of its own: how it starts, fails and stops.
+@StartsProcesses
 class WorkerProcessTest {
     private static final int SIGTERM_EXIT = 143;
     private static final int TIMEOUT_SECONDS = 150;

@@ -94,6 +94,8 @@ public final class TokenizerProbe {
     private static List<String> command(Path model, Class<?> main) {
         var java = ProcessHandle.current().info().command().orElse("java");
         var command = new ArrayList<>(List.of(java, "-XX:-CreateCoredumpOnCrash", "-XX:+ExitOnOutOfMemoryError"));
+        // It lives for a second or two, in which the optimising compiler would cost more than it gains.
+        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
         command.add("-Xmx" + Runtime.getRuntime().maxMemory());
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
         command.addAll(List.of(main.getName(), model.toString()));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.FaultyServer;
+import dev.llmworker.testing.StartsProcesses;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A server and what it has started end with the process that has started it.
+@StartsProcesses
 class LaunchTest {
     @TempDir
     Path folder;

@@ -162,8 +162,7 @@ class SchedulerSimulationTest {
     }
 
     /// Calls of prompts begin while some of the budget is left, and one takes at most all of it. The fake decoder
-    /// checks what
-    /// goes beside rows.
+    /// checks what goes beside rows.
     private static void checkBudget(int tokens, PromptSizes sizes, String where) {
         int most = 2 * sizes.alone() - sizes.least();
         assertTrue(tokens <= most, tokens + " tokens of prompts in a step, of at most " + most + ", " + where);

@@ -9,6 +9,7 @@ import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.StartsProcesses;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.URI;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A worker whose output goes to a pipe that nobody reads.
+@StartsProcesses
 @Timeout(180)
 class StalledLogTest {
     private static final String KEY = "a-key-of-this-test";

@@ -9,6 +9,7 @@ import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.StartsProcesses;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The programs as they are started: with wrong options, without a server, over TLS, ended by
 /// Ctrl-C.
+@StartsProcesses
 class ScalingProgramTest {
     private static final int SIGINT_EXIT = 130;
     private static final int TIMEOUT_SECONDS = 150;

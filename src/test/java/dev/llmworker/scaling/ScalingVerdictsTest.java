@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.testing.StartsProcesses;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /// `ScalingTest.java` before a balancer that misbehaves in each of the ways it asks about, and before one that does
 /// not.
+@StartsProcesses
 class ScalingVerdictsTest {
     private static final int IDLE_MILLIS = 2500;
     private static final int STALL_MILLIS = 500;

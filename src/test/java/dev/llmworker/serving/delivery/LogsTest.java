@@ -14,6 +14,7 @@ import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.StartsProcesses;
 import dev.llmworker.testing.WorkerProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -30,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What a worker writes to its log, in a JVM of its own.
+@StartsProcesses
 class LogsTest {
     private static final Pattern SERVES = Pattern.compile("serving on http://127.0.0.1:(\\d+)");
     private static final String KEY = "a-key-that-nobody-may-see";
