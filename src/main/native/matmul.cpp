@@ -736,30 +736,27 @@ Products fastest_products(Bits bits) {
 
 void RoundedRows::resize(int n, int columns) {
   columns_ = columns;
-  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
+  // Each by its own size: where memory ran out, those before it have grown.
+  const auto grow = [](auto& values, size_t size) {
+    if (values.size() < size) values.resize(size);
+  };
+  const size_t rows = static_cast<size_t>(n), blocks = rows * (columns / BLOCK);
   if (products_ == Products::WORDS) {
-    if (quants_.size() < n * stride()) quants_.resize(n * stride());
+    grow(quants_, rows * stride());
   } else if (are_bytes()) {
-    for (auto& bytes : bytes_) {
-      if (bytes.size() < n * stride()) bytes.resize(n * stride());
-    }
+    for (auto& bytes : bytes_) grow(bytes, rows * stride());
   } else {
-    // More columns need not be more blocks.
-    if (halves_[0].size() < 2 * all) {
-      for (auto& halves : halves_) halves.resize(2 * all);
-    }
+    for (auto& halves : halves_) grow(halves, 2 * rows * columns);
   }
-  if (scales_.size() < blocks) {
-    totals_.resize(blocks);
-    centres_.resize(blocks);
-    scales_.resize(blocks);
-    sums_.resize(blocks);
-    for (auto& sums : half_sums_) sums.resize(blocks);
-    multiples_.resize(blocks);
-    pair_centres_.resize(blocks);
-    for (auto& centres : half_pair_centres_) centres.resize(blocks);
-  }
-  if (row_scales_.size() < static_cast<size_t>(n)) row_scales_.resize(n);
+  grow(totals_, blocks);
+  grow(centres_, blocks);
+  grow(scales_, blocks);
+  grow(sums_, blocks);
+  for (auto& sums : half_sums_) grow(sums, blocks);
+  grow(multiples_, blocks);
+  grow(pair_centres_, blocks);
+  for (auto& centres : half_pair_centres_) grow(centres, blocks);
+  grow(row_scales_, rows);
 }
 
 // Sets and returns the scale of a row.

@@ -7,13 +7,14 @@ import org.jspecify.annotations.Nullable;
 /// wrote.
 public final class OutOfMemoryException extends RuntimeException {
     private static final long serialVersionUID = 1;
-    /// Of libtorch's allocators for CUDA and for CPUs, and of NVIDIA's libraries.
+    /// Of libtorch's allocators for CUDA and for CPUs, of NVIDIA's libraries, and of C++, in which the native layers are.
     private static final List<String> SIGNS = List.of(
             "out of memory",
             "can't allocate memory",
             "not enough memory: you tried to allocate",
             "CUBLAS_STATUS_ALLOC_FAILED",
-            "CUDNN_STATUS_ALLOC_FAILED");
+            "CUDNN_STATUS_ALLOC_FAILED",
+            "std::bad_alloc");
 
     public OutOfMemoryException(String message, @Nullable Throwable cause) {
         super(message, cause);

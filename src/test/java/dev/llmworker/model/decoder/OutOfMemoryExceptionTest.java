@@ -26,16 +26,17 @@ class OutOfMemoryExceptionTest {
         }
     }
 
-    /// As CUDA's allocator and libraries say it, the first as a TorchScript program passes it on.
+    /// As CUDA's allocator and libraries say it, the first as a TorchScript program passes it on, and the native layers.
     @ParameterizedTest
     @ValueSource(
             strings = {
                 "The following operation failed in the TorchScript interpreter.\nRuntimeError: CUDA out of memory. Tried to"
                         + " allocate 20.00 MiB. GPU 0 has a total capacity of 23.64 GiB",
                 "CUDA error: out of memory",
-                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                "llmworker::forward: std::bad_alloc"
             })
-    void errorsOfCudaAreRecognised(String message) {
+    void otherAllocatorsErrorsAreRecognised(String message) {
         var found = OutOfMemoryException.of(new EngineException(message));
         assertInstanceOf(OutOfMemoryException.class, found);
         var lines = message.lines().toList();
