@@ -11,7 +11,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class FailureExitTest {
     /// The first wait is over at the moment when it is cancelled, so nothing interrupts it.
     @Test

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What is left of a server if the worker itself has a fault.
-@Timeout(60)
+@Timeout(180)
 class ChildServerTest {
     @TempDir
     Path folder;

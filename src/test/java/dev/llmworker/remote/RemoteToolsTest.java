@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// Tools that are routes, with a model that runs elsewhere: the worker sends the tools, and runs the calls.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(60)
+@Timeout(180)
 class RemoteToolsTest {
     private static final String LOOKUP =
             "'llm-tool:lookup?tags=orders&description=Finds it.&parameter.id=integer&parameter.id.required=true'";

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A worker with `ENGINE=openai` in front of one that generates itself: tools and formats, from one end to the other.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(60)
+@Timeout(180)
 class WorkerBehindWorkerTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String CALL = "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"id\": 7}}\n</tool_call>";

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Every error at and below `/v1/messages` has Anthropic's form, whoever makes it.
-@Timeout(60)
+@Timeout(180)
 class MessageErrorsTest {
     private static final String KEY = "the-key-of-this-test";
     private static final String MESSAGES = "/v1/messages";

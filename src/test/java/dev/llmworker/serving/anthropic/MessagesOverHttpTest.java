@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 
 /// From the tokens of a model to the messages of Anthropic's API, whole and streamed.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(60)
+@Timeout(180)
 class MessagesOverHttpTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String MESSAGES = "/v1/messages";

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What the engine gets of a request to `/v1/messages`, and what the client gets of the engine's answer.
-@Timeout(60)
+@Timeout(180)
 class MessagesTest {
     private static final String MESSAGES = "/v1/messages";
     private static final String HI = "{'role':'user','content':'hi'}";

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Ending a generation by the id of its request.
-@Timeout(60)
+@Timeout(180)
 class CancelTest {
     private static final String KEY = "a-key-of-the-first-client";
     private static final String OTHER = "a-key-of-another-client";

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 
 /// From texts and conversations to tokens, and back. The scripted model's tokens are bytes and two control tokens.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(60)
+@Timeout(180)
 class TokenizeTest {
     private static final String START = "<|im_start|>";
     private static final String END = "<|im_end|>";

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// What is counted of a request, in all and for its API key, is what its `usage` says.
-@Timeout(60)
+@Timeout(180)
 class CountsTest {
     private static final String KEY = "a-key-of-the-first-client";
     private static final String CHAT = "/v1/chat/completions";

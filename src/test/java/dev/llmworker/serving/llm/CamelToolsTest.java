@@ -40,7 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The tools of Camel's component `ai-tool`. The test compiles a stand-in of what the worker uses of that module; with
 /// `-DcamelAiTool=JAR` it also tries the module itself.
-@Timeout(60)
+@Timeout(180)
 class CamelToolsTest {
     private static final String PACKAGE = "org.apache.camel.component.ai.tool.";
     private static final String HEAD = "package org.apache.camel.component.ai.tool;\n";

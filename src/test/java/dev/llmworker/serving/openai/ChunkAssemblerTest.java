@@ -140,7 +140,7 @@ class ChunkAssemblerTest {
 
     /// If each piece cost as much as all before it, this would copy hundreds of gigabytes.
     @Test
-    @Timeout(60)
+    @Timeout(180)
     void aPieceCostsItsOwnLengthHoweverLongTheAnswerIs() throws Exception {
         var assembler = new ChunkAssembler();
         var pieces = 20_000;

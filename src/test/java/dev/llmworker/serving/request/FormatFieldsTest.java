@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Each field that asks for a format reaches the engine from each endpoint. A body is parsed without lists and objects
 /// that nobody reads.
-@Timeout(60)
+@Timeout(180)
 class FormatFieldsTest {
     private static final Map<String, Object> FIELDS = Map.of(
             "response_format", Map.of("type", "json_object"),

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// What the engine gets of a request to `/v1/responses`, and what the client gets of the engine's answer.
-@Timeout(60)
+@Timeout(180)
 class ResponsesTest {
     private static final String RESPONSES = "/v1/responses";
     private static final String TOOL = "{'type':'function','name':'f','parameters':{'type':'object','properties':{}}}";

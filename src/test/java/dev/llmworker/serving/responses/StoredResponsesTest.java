@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Responses that are kept: who may see them, and what follows them.
-@Timeout(60)
+@Timeout(180)
 class StoredResponsesTest {
     private static final String RESPONSES = "/v1/responses";
     private static final String ALICE = "key-of-alice-1234567890";

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// A client that leaves while a route runs that the model has called: the route is interrupted, and nothing is
 /// generated any more.
-@Timeout(60)
+@Timeout(180)
 class ToolLeavingTest {
     private static final String CHAT = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
             + "\"tools\":[{\"type\":\"route\",\"tags\":[\"orders\"]}]";
