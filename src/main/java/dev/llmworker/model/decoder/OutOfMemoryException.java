@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 /// wrote.
 public final class OutOfMemoryException extends RuntimeException {
     private static final long serialVersionUID = 1;
-    /// Of libtorch's allocators for CUDA and for CPUs, of NVIDIA's libraries, and of C++, in which the native layers are.
+    /// Of libtorch's allocators for CUDA and for CPUs, of NVIDIA's libraries, and of C++, in which the native layers
+    /// are.
     private static final List<String> SIGNS = List.of(
             "out of memory",
             "can't allocate memory",

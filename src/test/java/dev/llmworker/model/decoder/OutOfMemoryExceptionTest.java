@@ -26,7 +26,7 @@ class OutOfMemoryExceptionTest {
         }
     }
 
-    /// As CUDA's allocator and libraries say it, the first as a TorchScript program passes it on, and the native layers.
+    /// As CUDA's allocator and libraries say it, the first as a TorchScript program passes it on; and as C++ does.
     @ParameterizedTest
     @ValueSource(
             strings = {
