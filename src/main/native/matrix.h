@@ -49,7 +49,8 @@ constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 // How the activations of a product are rounded.
 enum class Bits { SIXTEEN, EIGHT };
 
-// What is subtracted from quants of at most 6 bits so that they have both signs. 0: the format has others.
+// The middle of quants of at most 6 bits; 0: the format has others. It is subtracted so that they have both signs, unless the format has
+// offsets: sums of a block's products with bytes fit into 16 bits with it (8 · 32 · 127 = 32,512), and without (16 · 15 · 127 = 30,480).
 constexpr int middle(Format format) {
   return format == Format::Q8_HALF_BLOCKS ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
 }

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChildJvm;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.StartsProcesses;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -62,7 +61,6 @@ class CapacityProgramTest {
         }
     }
 
-    @Concurrent
     @Test
     void theDocumentedCallGivesTheDocumentedAnswer() throws Exception {
         var page = Files.readString(Path.of("docs/scaling.md"));
@@ -75,7 +73,6 @@ class CapacityProgramTest {
         assertEquals(0, run.status);
     }
 
-    @Concurrent
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -98,7 +95,6 @@ class CapacityProgramTest {
         assertEquals(1, run.output.lines().count(), run.output);
     }
 
-    @Concurrent
     @ParameterizedTest
     @CsvSource({"Capacity.java", "Arrivals.java"})
     void helpNamesTheArgumentsAndTheJava(String program) throws Exception {

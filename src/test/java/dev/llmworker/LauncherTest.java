@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.StartsProcesses;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -73,7 +72,6 @@ class LauncherTest {
         environment.put("JAVA_OPTS", "");
     }
 
-    @Concurrent
     @Test
     void itBuildsAndTrainsOnceAndThenBecomesTheWorker() throws Exception {
         var first = run();
@@ -88,7 +86,6 @@ class LauncherTest {
         assertEquals(List.of("-B -Dstyle.color=never -Dmaven.test.skip=true package"), calls());
     }
 
-    @Concurrent
     @Test
     void onlyAnEngineOfItsOwnGetsTheThresholds() throws Exception {
         assertFalse(run().said().contains("cpu-engine.args"));
@@ -97,7 +94,6 @@ class LauncherTest {
         assertTrue(run().said().contains("/src/main/jvm/cpu-engine.args "));
     }
 
-    @Concurrent
     @Test
     void aModelInApplicationPropertiesNeedsNoStarterModel() throws Exception {
         environment.remove("ENGINE");
@@ -107,7 +103,6 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
-    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheBuildAndTheNextStartBuildsAgain(String signal, int status) throws Exception {
@@ -160,7 +155,6 @@ class LauncherTest {
         }
     }
 
-    @Concurrent
     @Test
     void aSignalEndsEveryProgramOfABuildAndFreesItsLocks() throws Exception {
         for (var signal : Map.of("TERM", SIGTERM_STATUS, "INT", SIGINT_STATUS).entrySet()) {
@@ -189,7 +183,6 @@ class LauncherTest {
         }
     }
 
-    @Concurrent
     @Test
     void aSignalToTheCompilationAloneEndsTheCompiler() throws Exception {
         compiler();
@@ -210,7 +203,6 @@ class LauncherTest {
         assertBuildIsOver();
     }
 
-    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheAotTrainingAndTheNextStartTrains(String signal, int status) throws Exception {
@@ -227,7 +219,6 @@ class LauncherTest {
         assertEquals("cache\n", Files.readString(root.resolve("target/worker.aot")));
     }
 
-    @Concurrent
     @Test
     void anAotTrainingThatFailsIsNotRepeatedBeforeTheNextBuild() throws Exception {
         java("[[ \"$*\" != *AOTCacheOutput* ]] || exit 1\necho \"java $*\"\n");
@@ -236,7 +227,6 @@ class LauncherTest {
         assertFalse(next.said().contains("AOT"), next.said());
     }
 
-    @Concurrent
     @Test
     void allThatIsMissingIsNamedAtOnce() throws Exception {
         var few = Files.createDirectories(root.resolve("few"));
@@ -260,7 +250,6 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target/.building")));
     }
 
-    @Concurrent
     @Test
     void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
         var jdk = root.resolve("jdk");
@@ -282,7 +271,6 @@ class LauncherTest {
                 run.said());
     }
 
-    @Concurrent
     @Test
     void aSecondStartSaysThatItWaitsForTheBuildOfAnother() throws Exception {
         Files.createDirectories(root.resolve("target"));
@@ -304,7 +292,6 @@ class LauncherTest {
         }
     }
 
-    @Concurrent
     @Test
     void sourcesThatChangeOrAreDeletedLeadToABuild() throws Exception {
         var folder = Files.createDirectories(root.resolve("src/main/java"));
@@ -321,7 +308,6 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
-    @Concurrent
     @Test
     void aCheckoutThatCannotBeWrittenIsSaidToBe() throws Exception {
         // Nobody, not even root, can make a folder of this name.
@@ -334,7 +320,6 @@ class LauncherTest {
                 run.said());
     }
 
-    @Concurrent
     @Test
     void aFullDiskIsNamed() throws Exception {
         maven("echo '[ERROR] a.class: No space left on device'; exit 1\n");
@@ -343,7 +328,6 @@ class LauncherTest {
         assertTrue(run.said().contains("worker: the disk is full\nworker: the build failed; "), run.said());
     }
 
-    @Concurrent
     @Test
     void aFailedBuildShowsMavensErrors() throws Exception {
         maven("echo '[INFO] no use'; echo '[ERROR] a.java:[1,2] wrong'; exit 1\n");
@@ -354,7 +338,6 @@ class LauncherTest {
         assertTrue(run.said().endsWith("/target/build.log\n"), run.said());
     }
 
-    @Concurrent
     @Test
     void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
         var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
@@ -369,7 +352,6 @@ class LauncherTest {
         }
     }
 
-    @Concurrent
     @Test
     void aCompilerThatAppearsLeadsToABuild() throws Exception {
         run();
@@ -382,7 +364,6 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
-    @Concurrent
     @Test
     void theStarterModelIsLookedForWhereTheWorkerLooks() throws Exception {
         environment.put("ENGINE", "djl");
@@ -399,7 +380,6 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
-    @Concurrent
     @Test
     void anArgumentIsTheModel() throws Exception {
         environment.put("ENGINE", "djl");
@@ -416,7 +396,6 @@ class LauncherTest {
         }
     }
 
-    @Concurrent
     @Test
     void whatIsNoModelIsRefusedAtOnceAsTheWorkerRefusesIt() throws Exception {
         for (var model : List.of(
@@ -441,7 +420,6 @@ class LauncherTest {
                         + "/x.gguf\n"));
     }
 
-    @Concurrent
     @Test
     void aMisuseSaysWhatToWrite() throws Exception {
         var more = ". ./worker --help lists what there is\n";
@@ -469,7 +447,6 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target")));
     }
 
-    @Concurrent
     @Test
     void theVersionIsThatOfTheBuild() throws Exception {
         var run = run(List.of("--version"));
@@ -477,7 +454,6 @@ class LauncherTest {
         assertTrue(run.said().matches("camel-llm-worker \\d+\\.\\d+\\.\\d+\\S*\n"), run.said());
     }
 
-    @Concurrent
     @Test
     void otherSystemsAreRefusedUnlessAnotherServerDecodes() throws Exception {
         environment.put("OSTYPE", "darwin24");
@@ -502,7 +478,6 @@ class LauncherTest {
     }
 
     /// What editors and files of variables on Windows leave in a text.
-    @Concurrent
     @Test
     void marksAndCarriageReturnsAreNoPartOfASetting() throws Exception {
         environment.remove("ENGINE");
@@ -522,14 +497,12 @@ class LauncherTest {
         assertTrue(run.said().contains(" -Da=b -Dc=d -cp "), run.said());
     }
 
-    @Concurrent
     @Test
     void whatWasBuiltDoesNotCountAsTheWorkersStart() throws Exception {
         assertTrue(run().said().matches("(?s).* -Dllmworker.prepared.millis=\\d+ .*"));
         assertFalse(run().said().contains("llmworker.prepared"));
     }
 
-    @Concurrent
     @Test
     void aSecondSignalKillsWhatIgnoresTheFirst() throws Exception {
         maven("trap '' TERM; echo $$ >pid; sleep 60; sleep 60\n");

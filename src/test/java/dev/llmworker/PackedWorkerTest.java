@@ -145,4 +145,42 @@ class PackedWorkerTest {
         assertTrue(run.said().contains("was packed with MODEL m.gguf: run src/test/gpu/pack.sh so again"), run.said());
         assertEquals(List.of("packed with 25.0.1"), calls());
     }
+
+    @Concurrent
+    @Test
+    void aLostSourceIsNoticed() throws Exception {
+        jdk("25", "25.0.1");
+        pack();
+        var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
+        Files.delete(root.resolve("src/main/Some.java"));
+        Files.setLastModifiedTime(root.resolve("src/main"), FileTime.from(built.plusMillis(1)));
+        assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
+    }
+
+    @Concurrent
+    @Test
+    void whatWasPackedForAnotherPyTorchIsPackedSoAgain() throws Exception {
+        jdk("25", "25.0.1");
+        var options = "export DJL_SOURCE=djl TORCH_VERSION=2.11.0; ";
+        var pack = "pack_unless_current " + PACKED + " src/test/gpu/pack.sh";
+        assertEquals(0, run(options + pack).status());
+        assertEquals(0, run(options + pack).status());
+        assertEquals(List.of("packed with 25.0.1"), pack());
+        Files.writeString(root.resolve("routes/more.yaml"), "- route:");
+        assertEquals(1, run(pack).status());
+        assertEquals(0, run(options + pack).status());
+        assertEquals(List.of("packed with 25.0.1", "packed with 25.0.1"), calls());
+    }
+
+    @Concurrent
+    @Test
+    void whatWasPackedWithoutOptionsIsReplacedIfThereAreSome() throws Exception {
+        jdk("25", "25.0.1");
+        pack();
+        assertEquals(
+                0,
+                run("export DJL_SOURCE=djl; pack_unless_current " + PACKED + " src/test/gpu/pack.sh")
+                        .status());
+        assertEquals(List.of("packed with 25.0.1", "packed with 25.0.1"), calls());
+    }
 }

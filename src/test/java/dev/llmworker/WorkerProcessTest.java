@@ -7,7 +7,6 @@ import dev.llmworker.command.TinyModel;
 import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FaultyServer;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Metrics;
@@ -68,13 +67,11 @@ class WorkerProcessTest {
         assertEquals(1, process.exitValue());
     }
 
-    @Concurrent
     @Test
     void aWrongSettingEndsItWithOneLine() throws Exception {
         assertFails(Map.of("ENGINE", "mock", "PORT", "x"), "PORT is \"x\"; it must be a whole number from 0 to 65535");
     }
 
-    @Concurrent
     @Test
     void aPortInUseEndsItWithOneLine() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -86,7 +83,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
         assertFails(
@@ -94,7 +90,6 @@ class WorkerProcessTest {
                 "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
     }
 
-    @Concurrent
     @Test
     void argumentsThatItCannotUnderstandEndItWithOneLine() throws Exception {
         for (var arguments :
@@ -111,7 +106,6 @@ class WorkerProcessTest {
         assertEquals(0, version.waitFor());
     }
 
-    @Concurrent
     @Test
     void anotherSystemIsRefusedInOneLine() throws Exception {
         assertFails(
@@ -121,7 +115,6 @@ class WorkerProcessTest {
                         + " linux/arm64");
     }
 
-    @Concurrent
     @Test
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
@@ -134,7 +127,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
         var process = start(Map.of(
@@ -161,7 +153,6 @@ class WorkerProcessTest {
     }
 
     /// `script` runs it at a terminal of its own.
-    @Concurrent
     @Test
     void atATerminalAModelThatFailedIsTheLastLineAndEndsIt(@TempDir Path folder) throws Exception {
         var run = atTerminal(folder, Map.of("MODEL", "/no/such.gguf"));
@@ -175,7 +166,6 @@ class WorkerProcessTest {
                 said::toString);
     }
 
-    @Concurrent
     @Test
     void readyComesAfterTheRoutesAndTheModel(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -219,7 +209,6 @@ class WorkerProcessTest {
         return builder.start();
     }
 
-    @Concurrent
     @Test
     void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -237,7 +226,6 @@ class WorkerProcessTest {
         assertEquals(1, without.waitFor());
     }
 
-    @Concurrent
     @Test
     void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
         var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "DRAIN_TIMEOUT", "1"));
@@ -253,7 +241,6 @@ class WorkerProcessTest {
         }
     }
 
-    @Concurrent
     @Test
     void aServerOfItsOwnIsStartedAgainAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
         var server = FaultyServer.in(folder);

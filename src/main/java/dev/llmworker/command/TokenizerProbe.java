@@ -95,7 +95,7 @@ public final class TokenizerProbe {
         var java = ProcessHandle.current().info().command().orElse("java");
         var command = new ArrayList<>(List.of(java, "-XX:-CreateCoredumpOnCrash", "-XX:+ExitOnOutOfMemoryError"));
         // It lives for a second or two, in which the optimising compiler would cost more than it gains.
-        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+        command.add("-XX:TieredStopAtLevel=1");
         command.add("-Xmx" + Runtime.getRuntime().maxMemory());
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
         command.addAll(List.of(main.getName(), model.toString()));

@@ -12,9 +12,11 @@ import java.util.concurrent.SynchronousQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.slf4j.LoggerFactory;
 
 /// What is said last, in whichever order the model and the routes come.
+@Isolated("it expects exact lines of a log that others write too")
 class StartReportTest {
     private static final String URL = "http://127.0.0.1:8080";
 

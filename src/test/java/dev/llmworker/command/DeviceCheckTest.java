@@ -72,6 +72,7 @@ class DeviceCheckTest {
     @Test
     void formatsThatRoundMoreAreHeldToLess() {
         assertEquals(1e-2, limit("native (Q4_1)"));
+        assertEquals(1e-3, limit("native (Q8_0)"));
         assertEquals(1e-3, limit("fp16 (Q8_0)"));
         assertEquals(1e-2, limit("int4 (Q4_1)"));
     }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.ChildJvm;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.StartsProcesses;
@@ -35,7 +34,6 @@ class ScalingProgramTest {
         return words;
     }
 
-    @Concurrent
     @Test
     void aWrongOptionIsNamedWithWhatItMustBe() throws Exception {
         for (var program : List.of("ScalingTest", "LoadTest")) {
@@ -56,7 +54,6 @@ class ScalingProgramTest {
         assertEquals(0, ScalingPrograms.run("LoadTest", List.of("--help")));
     }
 
-    @Concurrent
     @Test
     void aJavaThatIsTooOldHasANewerOneRunTheProgram() throws Exception {
         var old = folder.resolve("jdk-17");
@@ -74,7 +71,6 @@ class ScalingProgramTest {
         assertTrue(output.startsWith("Usage: java scaling-tests/LoadTest.java"), output);
     }
 
-    @Concurrent
     @Test
     void withoutAServerItEndsWithThree() throws Exception {
         var port = FreePort.choose();
@@ -83,7 +79,6 @@ class ScalingProgramTest {
         }
     }
 
-    @Concurrent
     @Test
     void ctrlCWritesTheReportOfWhatWasMeasured() throws Exception {
         try (var worker = RunningWorker.with(new MockGenerator())) {
@@ -113,7 +108,6 @@ class ScalingProgramTest {
         assertTrue(Files.readString(folder.resolve("report.html")).contains("Not all was run: interrupted"));
     }
 
-    @Concurrent
     @Test
     void tlsIsSpokenAndACertificateOfNobodyIsRefused() throws Exception {
         var arguments = "-genkeypair -alias key -keyalg EC -dname CN=localhost -storepass changeit -keystore store.p12";

@@ -11,7 +11,6 @@ import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
-import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.StartsProcesses;
@@ -60,7 +59,6 @@ class LogsTest {
                         .POST(HttpRequest.BodyPublishers.ofString(body)));
     }
 
-    @Concurrent
     @Test
     void aRequestIsOneLineWithItsIdAndNothingOfItsText() throws Exception {
         for (var format : new String[] {"plain", "json"}) {
@@ -108,7 +106,6 @@ class LogsTest {
         }
     }
 
-    @Concurrent
     @Test
     void aPromptThatIsRefusedOnAWebSocketIsOneLineWithTheIdOfTheHandshake() throws Exception {
         try (var worker = WorkerProcess.start(Worker.class, Map.of());
@@ -162,7 +159,6 @@ class LogsTest {
         }
     }
 
-    @Concurrent
     @Test
     void whatARouteLogsIsShownAndWhatItsLibrariesSayIsNot(@TempDir Path folder) throws Exception {
         var debug = List.of(
@@ -176,7 +172,6 @@ class LogsTest {
         assertEquals(debug.stream().filter(line -> !line.startsWith("DEBUG")).toList(), info);
     }
 
-    @Concurrent
     @Test
     void aWrongFormatOrLevelIsTold() {
         var format = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_FORMAT", "xml")));

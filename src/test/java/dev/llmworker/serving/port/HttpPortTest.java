@@ -37,12 +37,14 @@ import org.apache.camel.main.BaseMainSupport;
 import org.apache.camel.main.MainListenerSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 /// The port by itself, before there are routes and beside them.
+@Isolated("it expects exact lines of a log that others write too")
 class HttpPortTest {
     private static ListenSettings on(String host, int port, int healthPort) throws SettingsException {
         return TestSettings.listening(Map.of(
