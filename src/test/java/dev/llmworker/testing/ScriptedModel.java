@@ -240,8 +240,8 @@ public final class ScriptedModel {
                 var position = batch.position(row);
                 cache[row][position] = batch.token(row);
                 var history = batch.history(row);
-                if (!answers[row]) {
-                    // The last token of a prompt may go into a decode step.
+                if (!answers[row] || position < promptLength[row]) {
+                    // The last token of a prompt may go into a decode step, and all before it may be cached.
                     promptLength[row] = position + 1;
                     answers[row] = true;
                 }
