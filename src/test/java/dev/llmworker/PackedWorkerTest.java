@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class PackedWorkerTest {
     private static final String PACKED = "target/gpu/worker/packed";
+    private static final String PACK_UNLESS_CURRENT = "pack_unless_current " + PACKED + " src/test/gpu/pack.sh";
     private static final String PACK = """
             #!/bin/bash
             set -euo pipefail
@@ -74,9 +75,15 @@ class PackedWorkerTest {
     }
 
     private List<String> pack() throws Exception {
-        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        var run = run(PACK_UNLESS_CURRENT);
         assertEquals(0, run.status(), run.said());
         return calls();
+    }
+
+    /// Makes it newer than what was built, and older than what is built now.
+    private void changedAfterTheBuild(String name) throws IOException {
+        var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
+        Files.setLastModifiedTime(root.resolve(name), FileTime.from(built.plusMillis(1)));
     }
 
     private List<String> calls() throws IOException {
@@ -96,7 +103,7 @@ class PackedWorkerTest {
     @Concurrent
     @Test
     void withoutAJdkThatIsNewEnoughNothingIsPacked() throws Exception {
-        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        var run = run(PACK_UNLESS_CURRENT);
         assertEquals(2, run.status(), run.said());
         assertTrue(run.said().contains("needs a JDK 25 or newer; set JAVA_HOME to its folder"), run.said());
         assertTrue(calls().isEmpty(), calls().toString());
@@ -117,9 +124,7 @@ class PackedWorkerTest {
     void whatWasPackedFromOlderSourcesIsReplaced() throws Exception {
         jdk("25", "25.0.1");
         pack();
-        var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
-        // Newer than what was built, and older than what is built now.
-        Files.setLastModifiedTime(root.resolve("src/main/Some.java"), FileTime.from(built.plusMillis(1)));
+        changedAfterTheBuild("src/main/Some.java");
         assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
     }
 
@@ -140,7 +145,7 @@ class PackedWorkerTest {
         assertEquals(0, run("src/test/gpu/pack.sh m.gguf").status());
         assertEquals(List.of("packed with 25.0.1"), pack());
         Files.writeString(root.resolve("routes/more.yaml"), "- route:");
-        var run = run("pack_unless_current " + PACKED + " src/test/gpu/pack.sh");
+        var run = run(PACK_UNLESS_CURRENT);
         assertEquals(1, run.status(), run.said());
         assertTrue(run.said().contains("was packed with MODEL m.gguf: run src/test/gpu/pack.sh so again"), run.said());
         assertEquals(List.of("packed with 25.0.1"), calls());
@@ -151,9 +156,8 @@ class PackedWorkerTest {
     void aLostSourceIsNoticed() throws Exception {
         jdk("25", "25.0.1");
         pack();
-        var built = Files.getLastModifiedTime(root.resolve("target/worker.jar")).toInstant();
         Files.delete(root.resolve("src/main/Some.java"));
-        Files.setLastModifiedTime(root.resolve("src/main"), FileTime.from(built.plusMillis(1)));
+        changedAfterTheBuild("src/main");
         assertEquals(List.of("packed with 25.0.1", "built", "packed with 25.0.1"), pack());
     }
 
@@ -162,13 +166,12 @@ class PackedWorkerTest {
     void whatWasPackedForAnotherPyTorchIsPackedSoAgain() throws Exception {
         jdk("25", "25.0.1");
         var options = "export DJL_SOURCE=djl TORCH_VERSION=2.11.0; ";
-        var pack = "pack_unless_current " + PACKED + " src/test/gpu/pack.sh";
-        assertEquals(0, run(options + pack).status());
-        assertEquals(0, run(options + pack).status());
+        assertEquals(0, run(options + PACK_UNLESS_CURRENT).status());
+        assertEquals(0, run(options + PACK_UNLESS_CURRENT).status());
         assertEquals(List.of("packed with 25.0.1"), pack());
         Files.writeString(root.resolve("routes/more.yaml"), "- route:");
-        assertEquals(1, run(pack).status());
-        assertEquals(0, run(options + pack).status());
+        assertEquals(1, run(PACK_UNLESS_CURRENT).status());
+        assertEquals(0, run(options + PACK_UNLESS_CURRENT).status());
         assertEquals(List.of("packed with 25.0.1", "packed with 25.0.1"), calls());
     }
 
@@ -177,10 +180,7 @@ class PackedWorkerTest {
     void whatWasPackedWithoutOptionsIsReplacedIfThereAreSome() throws Exception {
         jdk("25", "25.0.1");
         pack();
-        assertEquals(
-                0,
-                run("export DJL_SOURCE=djl; pack_unless_current " + PACKED + " src/test/gpu/pack.sh")
-                        .status());
+        assertEquals(0, run("export DJL_SOURCE=djl; " + PACK_UNLESS_CURRENT).status());
         assertEquals(List.of("packed with 25.0.1", "packed with 25.0.1"), calls());
     }
 }
