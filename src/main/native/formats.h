@@ -8,12 +8,13 @@
 namespace llmworker {
 
 // How a matrix is held: quants of 4 or 8 bits with a float16 scale for each block or half block, and an offset if the format has
-// one; codes of 4 bits, which are places in a table of the matrix, likewise with scales; or plain numbers.
+// one; codes of 4 bits, which are places in a table of the matrix, likewise with scales; or plain numbers. Q4_K and Q6_K have the
+// quants of the types of a file with these names. Their scales and offsets are bytes, and float16 numbers for 256 columns.
 enum class Format {
   Q4 = 0,
   Q8 = 1,
   Q8_OFFSET = 2,
-  Q8_HALF_BLOCKS = 3,
+  Q6_K = 3,
   F32 = 4,
   F16 = 5,
   BF16 = 6,
@@ -21,6 +22,7 @@ enum class Format {
   CODES = 8,
   CODES_HALF_BLOCKS = 9,
   Q4_CENTRED = 10,
+  Q4_K = 11,
 };
 
 // What the KV cache holds. Q8: bytes, with a float16 scale for each 32 of them.
@@ -122,7 +124,7 @@ Enum up_to(Enum last, const char* what, int64_t number) {
 
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  return up_to(Format::Q4_CENTRED, "weight format", number);
+  return up_to(Format::Q4_K, "weight format", number);
 }
 
 template <>

@@ -12,18 +12,10 @@
 #include <span>
 
 #include "formats.h"
+#include "matrix.h"
 #include "simd.h"
 
 namespace llmworker {
-
-// 32 elements of a row, as `Matrix::put_quants` takes them.
-struct Quants {
-  static constexpr int COUNT = 32;
-
-  uint8_t quants[COUNT];  // or codes, in the order of the columns
-  float scales[2];        // one for all elements, or one for each 16 of them
-  float offsets[2];       // likewise; not of Q8_0 and of types with codes
-};
 
 // What the blocks of a type have, and the format that holds them.
 struct BlockShape {
@@ -41,9 +33,9 @@ constexpr BlockShape block_shape(GgufType type) {
     case GgufType::Q8_0: return {32, 34, Format::Q8};
     case GgufType::Q2_K: return {256, 84, Format::Q4_HALF_BLOCKS};
     case GgufType::Q3_K: return {256, 110, Format::CODES_HALF_BLOCKS};
-    case GgufType::Q4_K: return {256, 144, Format::Q4};
+    case GgufType::Q4_K: return {256, 144, Format::Q4_K};
     case GgufType::Q5_K: return {256, 176, Format::Q8_OFFSET};
-    case GgufType::Q6_K: return {256, 210, Format::Q8_HALF_BLOCKS};
+    case GgufType::Q6_K: return {256, 210, Format::Q6_K};
     case GgufType::IQ2_XXS: return {256, 66, Format::CODES};
     case GgufType::IQ2_XS: return {256, 74, Format::CODES_HALF_BLOCKS};
     case GgufType::IQ3_XXS: return {256, 98, Format::CODES};
@@ -160,6 +152,10 @@ inline void put_group(const uint8_t* block, int group, Quants& out) {
   }
   out.scales[0] = static_cast<float>(scale) * half(block);
   out.offsets[0] = -(static_cast<float>(minimum) * half(block + 2));
+  out.steps[0][0] = static_cast<int8_t>(scale);
+  out.steps[1][0] = static_cast<int8_t>(minimum);
+  out.units[0] = two_bytes(block);
+  out.units[1] = two_bytes(block + 2) ^ 0x8000;
 }
 
 // 7 signs and an eighth one, with which the number of ones is even.
@@ -260,9 +256,11 @@ inline void take_apart<GgufType::Q6_K>(const uint8_t* block, int part, const uin
   blocks::put_fields(block + 64 * (part / 4) + 32 * (quarter % 2), 4 * (quarter / 2), 15, out.quants);
   blocks::add_fields(block + 128 + 32 * (part / 4), 2 * quarter, 3, 4, out.quants);
   for (int i = 0; i < 2; i++) {
-    out.scales[i] = static_cast<float>(static_cast<int8_t>(block[192 + 2 * part + i])) * blocks::half(block + 208);
+    out.steps[0][i] = static_cast<int8_t>(block[192 + 2 * part + i]);
+    out.scales[i] = static_cast<float>(out.steps[0][i]) * blocks::half(block + 208);
     out.offsets[i] = out.scales[i] * -32.0f;
   }
+  out.units[0] = blocks::two_bytes(block + 208);
 }
 
 template <>

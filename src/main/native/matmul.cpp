@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "wide.h"
@@ -22,7 +23,7 @@ constexpr int DIRECT_BLOCKS = 16;
 constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
-constexpr int PAIRS = BLOCK / 2;
+constexpr int PAIRS = BLOCK / 2, HALF = BLOCK / 2;
 // Columns are taken four at a time in products of bytes.
 constexpr int BYTE_STEPS = BLOCK / 4;
 
@@ -33,8 +34,6 @@ template <int N, typename F>
   (std::make_integer_sequence<int, N>());
 }
 
-WideFloats halves(const uint8_t* p) { return load_wide(reinterpret_cast<const Half*>(p)); }
-
 constexpr int pairs_a_word(Format format) { return has_nibbles(format) ? 4 : 2; }
 
 // What the codes in the low halves of a word's bytes stand for, or those in the high ones.
@@ -42,10 +41,25 @@ inline WideWords numbers(WideWords word, bool high, U8x16 table) {
   return pick(table, low_nibbles(high ? shift_right(word, 4) : word));
 }
 
-// Pair number `step` of the columns in the words of LANES rows, as 16-bit numbers. table: of codes
+// Of words of high bits: fields of two bits, shifted so that two of them are above the nibbles of bytes. field: the place of the
+// first one
+template <typename Words>
+[[gnu::always_inline]] inline Words above_nibbles(Words high, int field, Words mask) {
+  return (field < 2 ? shift_left(high, 4 - 2 * field) : shift_right(high, 2 * field - 4)) & mask;
+}
+
+// Pair number `pair` of the columns in a block, or half block, of LANES rows, as 16-bit numbers. words: of the first of these rows;
+// table: of codes
 template <Format FORMAT>
-inline WideWords unpack(WideWords word, int step, U8x16 table) {
-  if constexpr (has_codes(FORMAT)) {
+[[gnu::always_inline]] inline WideWords unpack(const uint8_t* words, int pair, U8x16 table) {
+  const WideWords word = load_wide(words + 4 * PANEL * (pair / pairs_a_word(FORMAT)));
+  const int step = pair % pairs_a_word(FORMAT);
+  if constexpr (FORMAT == Format::Q6_K) {
+    const WideWords high = load_wide(words + 4 * PANEL * (HALF / 8));
+    const int field = pair % 4 / 2 * 4 + pair / 4 * 2 + pair % 2;
+    const WideWords quants = lowest_bits(shift_right(word, 4 * step), 4) | above_nibbles(high, field, splat_word_wide(0x30));
+    return quants + splat_word_wide(-32);
+  } else if constexpr (has_codes(FORMAT)) {
     const WideWords bytes = numbers(word, step % 2 == 1, table);
     return shift_right_signed(step < 2 ? shift_left(bytes, 8) : bytes, 8);
   } else if (has_nibbles(FORMAT)) {
@@ -63,6 +77,51 @@ struct Heads {
   Vector scale[2];
   Vector offset[2];
 };
+
+template <typename Vector, typename Number>
+inline Vector load_numbers(const uint8_t* p) {
+  const auto* const numbers = reinterpret_cast<const Number*>(p);
+  if constexpr (std::is_same_v<Vector, F32x8>) {
+    return load8(numbers);
+  } else {
+    return load_wide(numbers);
+  }
+}
+
+// What a panel has behind the quants of a block, and the units of the block's group.
+struct HeadBytes {
+  const uint8_t* heads;
+  const uint8_t* units;
+
+  // Of the block, or of its half number `part`, for the vectors of rows from numbers `lane` and `other_lane` on.
+  template <Format FORMAT, typename Vector>
+  [[gnu::always_inline]] Heads<Vector> of(int part, int lane, int other_lane) const {
+    Heads<Vector> all{{one<FORMAT, Vector>(0, part, lane), one<FORMAT, Vector>(0, part, other_lane)}, {}};
+    if constexpr (has_offset(FORMAT)) {
+      all.offset[0] = one<FORMAT, Vector>(1, part, lane);
+      all.offset[1] = one<FORMAT, Vector>(1, part, other_lane);
+    }
+    return all;
+  }
+
+ private:
+  // kind: 0: scales, 1: offsets
+  template <Format FORMAT, typename Vector>
+  [[gnu::always_inline]] Vector one(int kind, int part, int lane) const {
+    const uint8_t* const numbers = heads + head_bytes(FORMAT) * (PANEL * (scales_a_block(FORMAT) * kind + part) + lane);
+    if constexpr (has_steps(FORMAT)) {
+      return load_numbers<Vector, int8_t>(numbers) * load_numbers<Vector, Half>(units + 2 * (PANEL * kind + lane));
+    } else {
+      return load_numbers<Vector, Half>(numbers);
+    }
+  }
+};
+
+// Of block b of a panel. block: where it begins; units: those of the panel
+template <Format FORMAT>
+HeadBytes head_bytes_of(const uint8_t* block, const uint8_t* units, int b) {
+  return {block + PANEL * quant_bytes(FORMAT), units + unit_bytes(FORMAT) * (b * BLOCK / GROUP)};
+}
 
 // Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
 template <int T>
@@ -149,14 +208,14 @@ template <Format FORMAT, bool READY, int STEP = 0, int T, int CHAINS>
 [[gnu::always_inline]] inline void add_pairs(Chains<T, CHAINS>& products, const uint8_t* words, U8x16 table, const int16_t* columns,
                                              size_t stride) {
   if constexpr (STEP < PAIRS / scales_a_block(FORMAT)) {
-    constexpr int EACH = pairs_a_word(FORMAT), BYTES = 4 * PANEL, OTHERS = 4 * LANES;
+    constexpr int BYTES = 4 * PANEL, OTHERS = 4 * LANES;
     WideWords a, b;
     if constexpr (READY) {
       a = load_wide(words + BYTES * STEP);
       b = load_wide(words + BYTES * STEP + OTHERS);
     } else {
-      a = unpack<FORMAT>(load_wide(words + BYTES * (STEP / EACH)), STEP % EACH, table);
-      b = unpack<FORMAT>(load_wide(words + BYTES * (STEP / EACH) + OTHERS), STEP % EACH, table);
+      a = unpack<FORMAT>(words, STEP, table);
+      b = unpack<FORMAT>(words + OTHERS, STEP, table);
     }
     products.add(STEP % CHAINS, a, b, columns + 2 * STEP, stride);
     add_pairs<FORMAT, READY, STEP + 1>(products, words, table, columns, stride);
@@ -173,29 +232,24 @@ struct WordRows {
   size_t blocks;
 };
 
-// Adds the products of block b, or of part of it, to `results` [T, PANEL]. words: as above
+// Adds the products of block b, or of its half number `part`, to `results` [T, PANEL]. words: as above
 template <Format FORMAT, int T, bool READY>
-[[gnu::always_inline]] inline void word_part(const uint8_t* words, const uint8_t* heads, U8x16 table, const WordRows& x, int b,
-                                             float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT);
+[[gnu::always_inline]] inline void word_part(const uint8_t* words, const HeadBytes& heads, int part, U8x16 table, const WordRows& x,
+                                             int b, float* results) {
   Chains<T, std::min(chains(T), pairs_a_word(FORMAT))> products;
   if constexpr (centre(FORMAT) != 0) products.first.start(x.centres + b, x.blocks);
   add_pairs<FORMAT, READY>(products, words, table, x.columns + BLOCK * b, x.stride);
-  Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
-  if constexpr (has_offset(FORMAT)) {
-    all.offset[0] = halves(heads + 2 * PANEL * PARTS);
-    all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
-  }
+  const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
   products.total().template settle<has_offset(FORMAT)>(all, x.scales + b, x.totals + b, x.blocks, results);
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
+// products to `results` [T, PANEL]. units: those of the whole panel; ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
 // `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void panel_product(const uint8_t* panel, const int16_t* unpacked, const uint8_t* ahead, U8x16 table,
-                                       const RoundedRows& x, int first, int from, int count, float* results) {
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const uint8_t* units, const int16_t* unpacked, const uint8_t* ahead,
+                                       U8x16 table, const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int HALF_BYTES = PANEL * (READY ? 2 * BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
   const WordRows whole{x.quants(first), x.stride(), x.centres(first), x.scales(first), x.sums(first), blocks};
@@ -204,17 +258,17 @@ template <Format FORMAT, int T, bool READY>
   high.totals = x.half_sums(1, first);
   high.columns += BLOCK / 2;
   const uint8_t* words = READY ? reinterpret_cast<const uint8_t*>(unpacked) : panel;
-  const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
-  for (int b = from; b < from + count; b++, heads += block_bytes(FORMAT)) {
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT)) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
+    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
     if constexpr (scales_a_block(FORMAT) == 1) {
-      word_part<FORMAT, T, READY>(words, heads, table, whole, b, results);
+      word_part<FORMAT, T, READY>(words, heads, 0, table, whole, b, results);
     } else {
-      word_part<FORMAT, T, READY>(words, heads, table, low, b, results);
-      word_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, table, high, b, results);
+      word_part<FORMAT, T, READY>(words, heads, 0, table, low, b, results);
+      word_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, table, high, b, results);
     }
     words += READY ? 2 * PANEL * BLOCK : block_bytes(FORMAT);
   }
@@ -223,15 +277,14 @@ template <Format FORMAT, int T, bool READY>
 // Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, PANEL rows, 2].
 template <Format FORMAT>
 void unpack_blocks(const uint8_t* panel, U8x16 table, int count, int16_t* out) {
-  constexpr int EACH = pairs_a_word(FORMAT);
+  constexpr int PARTS = scales_a_block(FORMAT), PART_BYTES = PANEL * quant_bytes(FORMAT) / PARTS;
   for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
-    for (int word = 0; word < PAIRS / EACH; word++) {
-      const uint8_t* const words = panel + 4 * PANEL * word;
-      const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
-#pragma GCC unroll 4
-      for (int step = 0; step < EACH; step++, out += 2 * PANEL) {
-        store_wide_aligned(out, unpack<FORMAT>(first_rows, step, table));
-        store_wide_aligned(out + PANEL, unpack<FORMAT>(other_rows, step, table));
+    for (int part = 0; part < PARTS; part++) {
+      const uint8_t* const words = panel + PART_BYTES * part;
+#pragma GCC unroll 16
+      for (int pair = 0; pair < PAIRS / PARTS; pair++, out += 2 * PANEL) {
+        store_wide_aligned(out, unpack<FORMAT>(words, pair, table));
+        store_wide_aligned(out + PANEL, unpack<FORMAT>(words + 4 * LANES, pair, table));
       }
     }
   }
@@ -311,8 +364,6 @@ template <int MOST, typename Tile>
 
 static_assert(!BYTE_PRODUCTS || PANEL == 16);
 
-F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
-
 // The order of the columns in `RoundedRows::halves`: of eight the high halves, and then the low ones.
 constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
   std::array<uint8_t, 16> order{};
@@ -340,17 +391,21 @@ struct Octet {
   I16x16 first, others;
 };
 
-// From the words at `words`, and the next ones if a word has four columns. Unsigned bytes become smaller by 128.
+// Number i of a block, or half block, that begins at `words`. Unsigned bytes become smaller by 128.
 template <Format FORMAT>
-inline Octet octet(const uint8_t* words, U8x16 table) {
-  const I16x16 first = load_words(words);
+inline Octet octet(const uint8_t* words, int i, U8x16 table) {
   if constexpr (has_nibbles(FORMAT)) {
-    const I16x16 low = splat_word(0x0F0F);
-    const Octet quants{first & low, shift_right(first, 4) & low};
+    const I16x16 nibbles = load_words(words + 64 * i), low = splat_word(0x0F0F);
+    const Octet quants{nibbles & low, shift_right(nibbles, 4) & low};
     if constexpr (has_codes(FORMAT)) return {pick(table, quants.first), pick(table, quants.others)};
+    if constexpr (FORMAT == Format::Q6_K) {
+      const I16x16 high = load_words(words + 64 * (HALF / 8)), mask = splat_word(0x3030);
+      return {add_bytes(quants.first | above_nibbles(high, 2 * i, mask), -32),
+              add_bytes(quants.others | above_nibbles(high, 2 * i + 1, mask), -32)};
+    }
     return quants;
   } else {
-    const I16x16 others = load_words(words + 64);
+    const I16x16 first = load_words(words + 128 * i), others = load_words(words + 128 * i + 64);
     if constexpr (FORMAT != Format::Q8_OFFSET) return {first, others};
     const I16x16 signs = splat_word(static_cast<int16_t>(0x8080));
     return {first ^ signs, others ^ signs};
@@ -402,9 +457,9 @@ struct ByteTile<Each, 0, GROUPS> {
 
 // As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
 template <typename Each, Format FORMAT, int T, int GROUPS, bool WHOLE>
-void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRows& x, int first, int from, int count,
-                  float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = has_nibbles(FORMAT) ? 64 : 128;
+void byte_product(const uint8_t* panel, const uint8_t* units, U8x16 table, int group, const RoundedRows& x, int first, int from,
+                  int count, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, PART_BYTES = PANEL * quant_bytes(FORMAT) / PARTS;
   constexpr int ACTIVATION_BYTES = WHOLE ? 1 : 2;
   const size_t stride = WHOLE ? x.stride() : 2 * static_cast<size_t>(x.columns()), blocks = x.columns() / BLOCK;
   const uint8_t* columns = WHOLE ? reinterpret_cast<const uint8_t*>(x.bytes(has_nibbles(FORMAT), first)) : x.halves(has_nibbles(FORMAT), first);
@@ -413,21 +468,17 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRow
   const int32_t* added = x.totals(first) + from;
   results += 8 * group;
   for (int b = 0; b < count; b++, scales++, added++, panel += block_bytes(FORMAT)) {
-    const uint8_t* words = panel + 32 * group;
-    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
-    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
+    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, from + b);
+    for (int part = 0; part < PARTS; part++) {
+      const uint8_t* const words = panel + PART_BYTES * part + 32 * group;
       ByteTile<Each, T, GROUPS> tile;
 #pragma GCC unroll 4
-      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 8 * ACTIVATION_BYTES) {
-        Octet weights[2] = {octet<FORMAT>(words, table), {}};
-        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32, table);
+      for (int i = 0; i < OCTETS; i++, columns += 8 * ACTIVATION_BYTES) {
+        Octet weights[2] = {octet<FORMAT>(words, i, table), {}};
+        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32, i, table);
         tile.add(weights, columns, stride);
       }
-      Heads<F32x8> all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
-      if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves8(heads + 2 * PANEL * PARTS);
-        all.offset[1] = halves8(heads + 2 * PANEL * PARTS + 16 * (GROUPS - 1));
-      }
+      const auto all = heads.of<FORMAT, F32x8>(part, 8 * group, 8 * (group + GROUPS - 1));
       const float* totals = (PARTS == 1 ? x.sums(first) : x.half_sums(part, first)) + from + b;
       // Unsigned bytes are smaller by 128.
       constexpr int FACTOR = FORMAT == Format::Q8_OFFSET ? 128 : -centre(FORMAT);
@@ -440,6 +491,7 @@ void byte_product(const uint8_t* panel, U8x16 table, int group, const RoundedRow
 template <typename Each, Format FORMAT, bool WHOLE>
 void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
   const int blocks = x.columns() / BLOCK;
+  const uint8_t* const units = panel + p.w->blocks_bytes();
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
     tiles<TILE>(p.rows, [&](auto t, int first) {
@@ -447,7 +499,7 @@ void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8
       constexpr int GROUPS = t <= 2 ? 2 : 1;
       for (int group = 0; group < 2; group += GROUPS) {
         float* const to = results + first * PANEL;
-        byte_product<Each, FORMAT, t, GROUPS, WHOLE>(panel, table, group, x, p.first + first, from, count, to);
+        byte_product<Each, FORMAT, t, GROUPS, WHOLE>(panel, units, table, group, x, p.first + first, from, count, to);
       }
     });
   }
@@ -534,12 +586,10 @@ struct PairSums<0> {
 // Step `step` of a block's weights: four columns of LANES rows as unsigned bytes.
 template <Format FORMAT>
 [[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
-  if constexpr (has_nibbles(FORMAT)) {
-    const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
-    return low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
-  } else {
-    return add_bytes(load_wide(words + 4 * PANEL * step), middle(FORMAT));
-  }
+  const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
+  const WideWords nibbles = low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
+  if constexpr (FORMAT != Format::Q6_K) return nibbles;
+  return nibbles | above_nibbles(load_wide(words + 4 * PANEL * (HALF / 8)), step, splat_word_wide(0x3030));
 }
 
 // Adds the products of a block, or of part of it, to sums. words: of the block, or the output of `unpack_bytes` if READY
@@ -569,28 +619,24 @@ struct PairRows {
   size_t blocks;
 };
 
-// Adds the products of block b, or of part of it, to `results` [T, PANEL]. words: as above
+// As word_part.
 template <Format FORMAT, int T, bool READY>
-[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const uint8_t* heads, const PairRows& x, int b, float* results) {
-  constexpr int PARTS = scales_a_block(FORMAT);
+[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const HeadBytes& heads, int part, const PairRows& x, int b,
+                                             float* results) {
   // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
   constexpr bool CENTRED = !has_offset(FORMAT);
   PairSums<T> pairs;
   pairs.template start<CENTRED>(x.centres + b, x.blocks);
   const int8_t* const columns = x.columns + BLOCK * b;
   add_steps<FORMAT, READY, !CENTRED>(pairs, words, columns, x.stride);
-  Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
-  if constexpr (has_offset(FORMAT)) {
-    all.offset[0] = halves(heads + 2 * PANEL * PARTS);
-    all.offset[1] = halves(heads + 2 * PANEL * PARTS + PANEL);
-  }
+  const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
   pairs.template settle<has_offset(FORMAT)>(all, x.multiples + b, x.totals + b, x.blocks, results);
 }
 
 // As panel_product.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* unpacked, const uint8_t* ahead, const RoundedRows& x,
-                                    int first, int from, int count, float* results) {
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* units, const uint8_t* unpacked, const uint8_t* ahead,
+                                    const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
   const int8_t* const columns = x.bytes(has_nibbles(FORMAT), first);
@@ -602,17 +648,17 @@ template <Format FORMAT, int T, bool READY>
   high.totals = x.half_sums(1, first);
   high.columns += BLOCK / 2;
   const uint8_t* words = READY ? unpacked : panel;
-  const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
-  for (int b = from; b < from + count; b++, heads += block_bytes(FORMAT)) {
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT)) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
+    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
     if constexpr (PARTS == 1) {
-      pair_part<FORMAT, T, READY>(words, heads, whole, b, results);
+      pair_part<FORMAT, T, READY>(words, heads, 0, whole, b, results);
     } else {
-      pair_part<FORMAT, T, READY>(words, heads, low, b, results);
-      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads + 2 * PANEL, high, b, results);
+      pair_part<FORMAT, T, READY>(words, heads, 0, low, b, results);
+      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, high, b, results);
     }
     words += READY ? PANEL * BLOCK : block_bytes(FORMAT);
   }
@@ -621,11 +667,15 @@ template <Format FORMAT, int T, bool READY>
 // Unpacks blocks of a panel to unsigned bytes, [8 steps, PANEL rows, 4 columns].
 template <Format FORMAT>
 void unpack_bytes(const uint8_t* panel, int count, uint8_t* out) {
+  constexpr int PARTS = scales_a_block(FORMAT), PART_BYTES = PANEL * quant_bytes(FORMAT) / PARTS;
   for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
+    for (int part = 0; part < PARTS; part++) {
+      const uint8_t* const words = panel + PART_BYTES * part;
 #pragma GCC unroll 8
-    for (int step = 0; step < BYTE_STEPS; step++, out += 4 * PANEL) {
-      store_wide_aligned(reinterpret_cast<int16_t*>(out), unsigned_bytes<FORMAT>(panel, step));
-      store_wide_aligned(reinterpret_cast<int16_t*>(out + 4 * LANES), unsigned_bytes<FORMAT>(panel + 4 * LANES, step));
+      for (int step = 0; step < BYTE_STEPS / PARTS; step++, out += 4 * PANEL) {
+        store_wide_aligned(reinterpret_cast<int16_t*>(out), unsigned_bytes<FORMAT>(words, step));
+        store_wide_aligned(reinterpret_cast<int16_t*>(out + 4 * LANES), unsigned_bytes<FORMAT>(words + 4 * LANES, step));
+      }
     }
   }
 }
@@ -637,19 +687,20 @@ bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
     if (x.products() != Products::PAIRS) return false;
     alignas(64) uint8_t unpacked[DIRECT_BLOCKS * PANEL * BLOCK];
     const int blocks = x.columns() / BLOCK;
+    const uint8_t* const units = panel + p.w->blocks_bytes();
     for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
       count = std::min(DIRECT_BLOCKS, blocks - from);
       if (p.rows <= DIRECT) {
         tiles<PAIR_FEW>(p.rows, [&](auto t, int first) {
           const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
-          pair_product<FORMAT, t, false>(panel, nullptr, ahead, x, p.first + first, from, count, results + first * PANEL);
+          pair_product<FORMAT, t, false>(panel, units, nullptr, ahead, x, p.first + first, from, count, results + first * PANEL);
         });
         continue;
       }
       unpack_bytes<FORMAT>(panel, count, unpacked);
       tiles<PAIR_TILE>(p.rows, [&](auto t, int first) {
         const uint8_t* const ahead = first == 0 ? panel + count * block_bytes(FORMAT) : nullptr;
-        pair_product<FORMAT, t, true>(panel, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
+        pair_product<FORMAT, t, true>(panel, units, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
       });
     }
     return true;
@@ -669,6 +720,7 @@ void panel(const Product& p, int panel) {
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
+    const uint8_t* const units = data + p.w->blocks_bytes();
     const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
     const RoundedRows& x = p.x->rounded(p.w->bits());
     if (pair_panel_if<FORMAT>(p, x, data, results) || byte_panel_if<FORMAT>(p, x, data, table, results)) {
@@ -678,15 +730,16 @@ void panel(const Product& p, int panel) {
       count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
       if (n <= DIRECT) {
         tiles<FEW>(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, false>(data, nullptr, first == 0 ? data + AHEAD : nullptr, table, x, p.first + first, from,
-                                          count, results + first * PANEL);
+          const uint8_t* const ahead = first == 0 ? data + AHEAD : nullptr;
+          panel_product<FORMAT, t, false>(data, units, nullptr, ahead, table, x, p.first + first, from, count,
+                                          results + first * PANEL);
         });
         continue;
       }
       unpack_blocks<FORMAT>(data, table, count, unpacked);
       const uint8_t* next = data + count * block_bytes(FORMAT);
       tiles<TILE>(n, [&](auto t, int first) {
-        panel_product<FORMAT, t, true>(data, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
+        panel_product<FORMAT, t, true>(data, units, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
                                        results + first * PANEL);
       });
     }
@@ -699,11 +752,12 @@ void panel(const Product& p, int i) {
     case Format::Q4: return panel<Format::Q4>(p, i);
     case Format::Q8: return panel<Format::Q8>(p, i);
     case Format::Q8_OFFSET: return panel<Format::Q8_OFFSET>(p, i);
-    case Format::Q8_HALF_BLOCKS: return panel<Format::Q8_HALF_BLOCKS>(p, i);
+    case Format::Q6_K: return panel<Format::Q6_K>(p, i);
     case Format::Q4_HALF_BLOCKS: return panel<Format::Q4_HALF_BLOCKS>(p, i);
     case Format::CODES: return panel<Format::CODES>(p, i);
     case Format::CODES_HALF_BLOCKS: return panel<Format::CODES_HALF_BLOCKS>(p, i);
     case Format::Q4_CENTRED: return panel<Format::Q4_CENTRED>(p, i);
+    case Format::Q4_K: return panel<Format::Q4_K>(p, i);
     case Format::F32: return panel<Format::F32>(p, i);
     case Format::F16: return panel<Format::F16>(p, i);
     case Format::BF16: return panel<Format::BF16>(p, i);

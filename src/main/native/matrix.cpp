@@ -26,10 +26,11 @@ Number at(const uint8_t* p) {
 
 bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// A block of one row as it is stored: its words, then its scales, then its offsets.
+// A block of one row as it is stored: its words, then its scales, then its offsets, as float16 numbers or steps. units: of its group
 struct Lane {
   U8x16 words[2];
   uint16_t heads[4];
+  uint16_t units[2];
 };
 
 // The four words of 4-bit quants, a byte each, of columns 0 to 15 and of the others.
@@ -37,6 +38,30 @@ U8x16 nibble_words(U8x16 first, U8x16 others) {
   static constexpr uint8_t ORDER[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
   const U8x16 order = load16(ORDER);
   return join_nibbles(pick(first, order), pick(others, order));
+}
+
+// The two words of the bits above 4, of columns 0 to 15 and of the others.
+std::array<uint32_t, 2> high_words(U8x16 first, U8x16 others) {
+  // The columns of the first and third two bits of each byte of a word, and then those of the second and fourth ones.
+  static constexpr std::array<uint8_t, 16> ORDER = [] {
+    std::array<uint8_t, 16> order{};
+    for (int i = 0; i < 16; i++) order[i % 2 * 8 + i / 4 * 2 + i / 2 % 2] = static_cast<uint8_t>(HIGH_COLUMNS[i]);
+    return order;
+  }();
+  const U8x16 order = load16(ORDER.data());
+  uint32_t joined[4];
+  store16(reinterpret_cast<uint8_t*>(joined), join_nibbles(pick(high_nibbles(first), order), pick(high_nibbles(others), order)));
+  // A nibble has two of its bits.
+  return {joined[0] | joined[1] << 2, joined[2] | joined[3] << 2};
+}
+
+// The words of 6-bit quants: of each 16 columns those of the low 4 bits, and then one of the others.
+void put_six_bits(U8x16 first, U8x16 others, U8x16 (&words)[2]) {
+  uint32_t low[4];
+  store16(reinterpret_cast<uint8_t*>(low), nibble_words(low_nibbles(first), low_nibbles(others)));
+  const auto high = high_words(first, others);
+  const uint32_t all[8] = {low[0], low[1], high[0], low[2], low[3], high[1]};
+  for (const int i : {0, 1}) words[i] = load16(reinterpret_cast<const uint8_t*>(all + 4 * i));
 }
 
 // Four words of the next 16 columns.
@@ -49,27 +74,41 @@ U8x16 byte_words(U8x16 quants) {
 Lane lane_of(Format format, const Quants& from, bool& finite) {
   const U8x16 low = load16(from.quants), high = load16(from.quants + 16);
   Lane lane{};
-  if (has_nibbles(format)) {
+  if (format == Format::Q6_K) {
+    put_six_bits(low, high, lane.words);
+  } else if (has_nibbles(format)) {
     lane.words[0] = nibble_words(low, high);
   } else {
-    const U8x16 centre = splat_byte(format == Format::Q8_HALF_BLOCKS ? 32 : 0);
-    lane.words[0] = byte_words(low - centre);
-    lane.words[1] = byte_words(high - centre);
+    lane.words[0] = byte_words(low);
+    lane.words[1] = byte_words(high);
   }
-  const int scales = scales_a_block(format);
-  for (int i = 0; i < scales; i++) {
-    lane.heads[i] = to_half(from.scales[i]);
-    if (has_offset(format)) lane.heads[scales + i] = to_half(from.offsets[i]);
+  const int scales = scales_a_block(format), kinds = has_offset(format) ? 2 : 1;
+  for (int kind = 0; kind < kinds; kind++) {
+    const float* const numbers = kind == 0 ? from.scales : from.offsets;
+    for (int i = 0; i < scales; i++) {
+      uint16_t& head = lane.heads[scales * kind + i];
+      head = has_steps(format) ? static_cast<uint8_t>(from.steps[kind][i]) : to_half(numbers[i]);
+      if (!has_steps(format)) finite &= is_finite(head);
+    }
+    lane.units[kind] = from.units[kind];
+    if (has_steps(format)) finite &= is_finite(lane.units[kind]);
   }
-  for (int i = 0; i < heads_a_block(format); i++) finite &= is_finite(lane.heads[i]);
   return lane;
 }
 
-// Words `which` of four rows: out[word][row], a panel's rows apart.
-void store_words(const Lane* rows, int which, uint8_t* out) {
+// `count` words from number 4 · which on, of four rows: out[word][row], a panel's rows apart.
+void store_words(const Lane* rows, int which, int count, uint8_t* out) {
   U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
   transpose_words(words);
-  for (int i = 0; i < 4; i++) store16(out + 4 * PANEL * i, words[i]);
+  for (int i = 0; i < count; i++) store16(out + 4 * PANEL * i, words[i]);
+}
+
+// Of n rows, the first of which is number `at` of its panel.
+void store_heads(Format format, const Lane* rows, int at, int n, uint8_t* out) {
+  const int bytes = head_bytes(format);
+  for (int head = 0; head < heads_a_block(format); head++) {
+    for (int i = 0; i < n; i++) std::memcpy(out + bytes * (PANEL * head + at + i), &rows[i].heads[head], bytes);
+  }
 }
 
 constexpr size_t LARGE_PAGE = size_t{2} << 20;
@@ -109,9 +148,10 @@ Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<c
     : format_(format), rows_(rows), columns_(columns), coarse_(coarse) {
   check_size("numbers of a table", table.size(), has_codes(format) ? TABLE : 0);
   std::copy(table.begin(), table.end(), table_.begin());
-  if (rows < 0 || columns < 0 || (is_quantised(format) && columns % BLOCK != 0)) {
+  const int least = has_steps(format) ? GROUP : is_quantised(format) ? BLOCK : 1;
+  if (rows < 0 || columns < 0 || columns % least != 0) {
     throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
-                                " columns does not divide into blocks of " + std::to_string(BLOCK));
+                                " columns does not divide into blocks of " + std::to_string(least));
   }
   if (static_cast<double>(panel_bytes()) * panels() > MOST_BYTES) throw std::bad_alloc();
   data_ = memory.take(bytes());
@@ -125,7 +165,7 @@ void Matrix::check_rows(int first, int count) const {
 }
 
 size_t Matrix::panel_bytes() const {
-  if (is_quantised(format_)) return block_bytes(format_) * (columns_ / BLOCK);
+  if (is_quantised(format_)) return blocks_bytes() + unit_bytes(format_) * (columns_ / GROUP);
   return number_bytes(format_) * PANEL * columns_;
 }
 
@@ -134,30 +174,35 @@ size_t Matrix::panel_bytes() const {
 template <typename Lanes>
 void Matrix::put(int first, int count, Lanes&& lanes) {
   check_rows(first, count);
-  const int blocks = columns_ / BLOCK, quarters = quant_bytes(format_) / 16;
-  const int heads = heads_a_block(format_);
+  const int blocks = columns_ / BLOCK, words = quant_bytes(format_) / 4;
   Lane lane[PANEL];
   for (int row = first, n; row < first + count; row += n) {
     const int at = row % PANEL;
     n = std::min(PANEL - at, first + count - row);
     uint8_t* out = data_ + panel_bytes() * (row / PANEL);
+    uint8_t* units = out + blocks_bytes();
     for (int b = 0; b < blocks; b++, out += block_bytes(format_)) {
       for (int i = 0; i < n; i++) lane[i] = lanes(row - first + i, b);
-      for (int quarter = 0; quarter < quarters; quarter++) {
-        uint8_t* const words = out + 16 * PANEL * quarter;
+      for (int word = 0; word < words; word += 4) {
+        uint8_t* const to = out + 4 * PANEL * word;
+        const int count = std::min(4, words - word);
         if (n == PANEL) {
-          for (int i = 0; i < PANEL; i += 4) store_words(lane + i, quarter, words + 4 * i);
+          for (int i = 0; i < PANEL; i += 4) store_words(lane + i, word / 4, count, to + 4 * i);
           continue;
         }
         for (int i = 0; i < n; i++) {
           uint32_t each[4];
-          std::memcpy(each, &lane[i].words[quarter], 16);
-          for (int word = 0; word < 4; word++) std::memcpy(words + 4 * (PANEL * word + at + i), each + word, 4);
+          std::memcpy(each, &lane[i].words[word / 4], 16);
+          for (int j = 0; j < count; j++) std::memcpy(to + 4 * (PANEL * j + at + i), each + j, 4);
         }
       }
-      uint16_t* const figures = reinterpret_cast<uint16_t*>(out + PANEL * quant_bytes(format_));
-      for (int head = 0; head < heads; head++) {
-        for (int i = 0; i < n; i++) figures[PANEL * head + at + i] = lane[i].heads[head];
+      store_heads(format_, lane, at, n, out + PANEL * quant_bytes(format_));
+      if (has_steps(format_) && b % (GROUP / BLOCK) == 0) {
+        for (int i = 0; i < n; i++) std::memcpy(units + 2 * (at + i), &lane[i].units[0], 2);
+        if (has_offset(format_)) {
+          for (int i = 0; i < n; i++) std::memcpy(units + 2 * (PANEL + at + i), &lane[i].units[1], 2);
+        }
+        units += unit_bytes(format_);
       }
     }
   }
@@ -206,26 +251,15 @@ bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, std::span<
   return all_finite.load();
 }
 
-bool Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
-                        int count) {
+bool Matrix::put_quants(std::span<const Quants> blocks, int first, int count) {
   check_rows(first, count);
   if (!is_quantised(format_)) {
     throw std::invalid_argument("quants do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
   }
-  const size_t blocks = columns_ / BLOCK;
-  const int each = scales_a_block(format_);
-  check_size("quants", quants.size(), count * blocks * BLOCK);
-  check_size("scales", scales.size(), count * blocks * each);
-  if (has_offset(format_)) check_size("offsets", offsets.size(), count * blocks * each);
+  const size_t in_row = columns_ / BLOCK;
+  check_size("blocks of quants", blocks.size(), count * in_row);
   bool finite = true;
-  Quants some{};
-  put(first, count, [&](int row, int b) {
-    const size_t block = row * blocks + b;
-    std::memcpy(some.quants, &quants[block * BLOCK], BLOCK);
-    std::copy_n(&scales[block * each], each, some.scales);
-    if (has_offset(format_)) std::copy_n(&offsets[block * each], each, some.offsets);
-    return lane_of(format_, some, finite);
-  });
+  put(first, count, [&](int row, int b) { return lane_of(format_, blocks[row * in_row + b], finite); });
   return finite;
 }
 
@@ -265,10 +299,16 @@ void Matrix::read_plain(const uint8_t* panel, int lane, float* out) const {
 }
 
 void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
+  const uint8_t* const units = panel + blocks_bytes() + 2 * lane;
   for (int b = 0; b < columns_ / BLOCK; b++, panel += block_bytes(format_), out += BLOCK) {
-    const uint8_t* const heads = panel + PANEL * quant_bytes(format_) + 2 * lane;
-    const float scale = from_half(at<uint16_t>(heads));
-    const float offset = has_offset(format_) ? from_half(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
+    const uint8_t* const heads = panel + PANEL * quant_bytes(format_) + head_bytes(format_) * lane;
+    const auto number = [&](int which) {
+      if (!has_steps(format_)) return from_half(at<uint16_t>(heads + 2 * PANEL * which));
+      const uint8_t* const unit = units + unit_bytes(format_) * (b * BLOCK / GROUP) + 2 * PANEL * which;
+      return static_cast<float>(at<int8_t>(heads + PANEL * which)) * from_half(at<uint16_t>(unit));
+    };
+    const float scale = number(0);
+    const float offset = has_offset(format_) ? number(1) : 0.0f;
     for (int word = 0; word < quant_bytes(format_) / 4; word++) {
       const uint32_t bits = at<uint32_t>(panel + 4 * (PANEL * word + lane));
       if (has_nibbles(format_)) {

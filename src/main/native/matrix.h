@@ -21,20 +21,30 @@ constexpr int BLOCK = 32;
 constexpr int TABLE = 16;
 
 constexpr bool has_codes(Format format) { return format == Format::CODES || format == Format::CODES_HALF_BLOCKS; }
+// Whether words have 4 bits of each of 8 columns. In Q6_K the two highest bits are apart, behind the words of each half block.
 constexpr bool has_nibbles(Format format) {
-  return format == Format::Q4 || format == Format::Q4_CENTRED || format == Format::Q4_HALF_BLOCKS || has_codes(format);
+  return format == Format::Q4 || format == Format::Q4_CENTRED || format == Format::Q4_HALF_BLOCKS || format == Format::Q4_K ||
+         format == Format::Q6_K || has_codes(format);
 }
-constexpr int quant_bytes(Format format) { return has_nibbles(format) ? BLOCK / 2 : BLOCK; }
+constexpr int quant_bytes(Format format) {
+  if (format == Format::Q6_K) return BLOCK * 6 / 8;
+  return has_nibbles(format) ? BLOCK / 2 : BLOCK;
+}
 constexpr bool has_offset(Format format) {
-  return format == Format::Q4 || format == Format::Q8_OFFSET || format == Format::Q4_HALF_BLOCKS;
+  return format == Format::Q4 || format == Format::Q8_OFFSET || format == Format::Q4_HALF_BLOCKS || format == Format::Q4_K;
 }
+// Whether scales and offsets are steps: integers of a byte, times the units of a group of columns, which are float16 numbers.
+constexpr bool has_steps(Format format) { return format == Format::Q4_K || format == Format::Q6_K; }
+// Columns that share units.
+constexpr int GROUP = 256;
 // What quants are made smaller by in products. Instead of an offset of each row, an integer of the activations does it.
 constexpr int centre(Format format) { return format == Format::Q4_CENTRED ? 8 : 0; }
 constexpr int scales_a_block(Format format) {
-  return format == Format::Q8_HALF_BLOCKS || format == Format::Q4_HALF_BLOCKS || format == Format::CODES_HALF_BLOCKS ? 2 : 1;
+  return format == Format::Q6_K || format == Format::Q4_HALF_BLOCKS || format == Format::CODES_HALF_BLOCKS ? 2 : 1;
 }
 // Scales and offsets of a row's block.
 constexpr int heads_a_block(Format format) { return scales_a_block(format) * (has_offset(format) ? 2 : 1); }
+constexpr int head_bytes(Format format) { return has_steps(format) ? 1 : 2; }
 constexpr bool is_quantised(Format format) {
   return format != Format::F32 && format != Format::F16 && format != Format::BF16;
 }
@@ -45,6 +55,9 @@ constexpr size_t number_bytes(Format format) { return format == Format::F32 ? 4 
 constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
+// The columns of a half block in the word of high bits, two bits each, from the lowest ones on. After the same shift, bytes of this
+// word have the high bits of the columns that bytes of nibbles have.
+constexpr int HIGH_COLUMNS[16] = {0, 2, 8, 10, 4, 6, 12, 14, 1, 3, 9, 11, 5, 7, 13, 15};
 
 // How the activations of a product are rounded.
 enum class Bits { SIXTEEN, EIGHT };
@@ -52,15 +65,30 @@ enum class Bits { SIXTEEN, EIGHT };
 // The middle of quants of at most 6 bits; 0: the format has others. It is subtracted so that they have both signs, unless the format has
 // offsets: sums of a block's products with bytes fit into 16 bits with it (8 · 32 · 127 = 32,512), and without (16 · 15 · 127 = 30,480).
 constexpr int middle(Format format) {
-  return format == Format::Q8_HALF_BLOCKS ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
+  return format == Format::Q6_K ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
 }
 // Whether products with activations of 8 bits are faster than with 16: if sums of a block's products fit into 16 bits.
 constexpr bool gains_from_bytes(Format format) { return middle(format) != 0; }
 
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {
-  return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * heads_a_block(format));
+  return static_cast<size_t>(PANEL) * (quant_bytes(format) + head_bytes(format) * heads_a_block(format));
 }
+// Bytes of the units of a panel and a group of columns: those of scales and, if there are any, of offsets.
+constexpr size_t unit_bytes(Format format) { return has_steps(format) ? size_t{2} * PANEL * (has_offset(format) ? 2 : 1) : 0; }
+
+// 32 elements of a row. An element is quant · scale + offset; in Q6_K it is (quant - 32) · scale, and in Q4_CENTRED
+// (quant - 8) · scale. Of codes it is the table's number times the scale.
+struct Quants {
+  static constexpr int COUNT = BLOCK;
+
+  uint8_t quants[COUNT];  // or codes, in the order of the columns
+  float scales[2];        // one for all elements, or one for each 16 of them
+  float offsets[2];       // likewise; not of Q4_CENTRED, Q8 and formats with codes
+  // The next two are of formats with steps, of scales and of offsets. A scale is its step times the unit, and an offset likewise.
+  int8_t steps[2][2];
+  uint16_t units[2];  // as bits of float16 numbers
+};
 
 // An arena: memory is given out piece by piece and freed at once. It uses large pages if the system has them. A token reads all
 // of it once, and thousands of small pages would take longer to map than to fill.
@@ -87,12 +115,12 @@ class Memory {
 
 // A matrix [rows, columns] in panels of PANEL rows. Zeros fill up the last panel.
 //
-// A panel of quants is a sequence of blocks. In a block the rows take turns with words of 4 bytes, which hold the next 8 columns
-// (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs of columns: see `unpack` in
-// matmul.cpp. A panel of plain numbers is [columns, PANEL].
+// A panel of quants is a sequence of blocks, and then of the units of its groups. In a block the rows take turns with words of 4
+// bytes, which hold the next 8 columns (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs
+// of columns: see `unpack` in matmul.cpp. A panel of plain numbers is [columns, PANEL].
 class Matrix {
  public:
-  // columns: a multiple of BLOCK if the format has blocks
+  // columns: a multiple of BLOCK if the format has blocks, and of GROUP if it has groups
   // table: TABLE numbers if it has codes, otherwise none
   // coarse: whether activations may be rounded to 8 bits
   Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table = {}, bool coarse = false);
@@ -106,6 +134,8 @@ class Matrix {
   const std::array<int8_t, TABLE>& table() const { return table_; }
   int panels() const { return rows_ / PANEL + (rows_ % PANEL > 0 ? 1 : 0); }
   size_t panel_bytes() const;
+  // Bytes of a panel before its units.
+  size_t blocks_bytes() const { return block_bytes(format_) * (columns_ / BLOCK); }
   size_t bytes() const { return panel_bytes() * panels(); }
   const uint8_t* panel(int i) const { return data_ + panel_bytes() * i; }
 
@@ -119,11 +149,8 @@ class Matrix {
   bool put_gguf(std::span<const uint8_t> source, GgufType type, std::span<const uint8_t> grids, int first, int count,
                 Threads& threads);
 
-  // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
-  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale; in Q4_CENTRED (quant - 8) · scale. Of codes it is the table's number
-  // times the scale. A format without offsets ignores them. Returns whether all scales and offsets are finite as they are held.
-  bool put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
-                  int count);
+  // From blocks [count, columns / 32]. Returns whether all scales and offsets are finite as they are held.
+  bool put_quants(std::span<const Quants> blocks, int first, int count);
 
   // From rows [count, columns] of the format's plain numbers.
   void put_plain(std::span<const uint8_t> source, int first, int count, Threads& threads);

@@ -87,7 +87,9 @@ inline I16x16 load_bytes(const int8_t* p);
 inline I16x16 splat_word(int16_t value);
 // The numbers at p[0] and p[1] by turns.
 inline I16x16 splat_pair(const int16_t* p);
+inline I16x16 operator+(I16x16 a, I16x16 b);
 inline I16x16 operator&(I16x16 a, I16x16 b);
+inline I16x16 operator|(I16x16 a, I16x16 b);
 inline I16x16 operator^(I16x16 a, I16x16 b);
 inline I16x16 shift_left(I16x16 v, int bits);
 inline I16x16 shift_right(I16x16 v, int bits);
@@ -141,12 +143,12 @@ inline bool can_multiply(Products how);
 inline U8x16 narrow(I16x16 v);
 
 // For PAIR_PRODUCTS alone.
-inline I16x16 operator+(I16x16 a, I16x16 b);
 // Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1] of bytes: unsigned ones in a, signed ones in b. It must fit into 16 bits.
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b);
-// Adds a number to each byte.
-inline I16x16 add_bytes(I16x16 v, int number);
 inline void compute_now(I16x16& a, I16x16& b);
+
+// For BYTE_PRODUCTS alone. Adds a number to each byte.
+inline I16x16 add_bytes(I16x16 v, int number);
 
 // For BYTE_PRODUCTS alone. Activations are split: a number is 256 · high + low, with high and low from -128 to 127. Returns the
 // high halves of eight numbers, and then their low halves.

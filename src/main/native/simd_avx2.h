@@ -110,7 +110,9 @@ inline I16x16 splat_pair(const int16_t* p) {
   return {_mm256_set1_epi32(bits)};
 }
 
+inline I16x16 operator+(I16x16 a, I16x16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
 inline I16x16 operator&(I16x16 a, I16x16 b) { return {_mm256_and_si256(a.v, b.v)}; }
+inline I16x16 operator|(I16x16 a, I16x16 b) { return {_mm256_or_si256(a.v, b.v)}; }
 inline I16x16 operator^(I16x16 a, I16x16 b) { return {_mm256_xor_si256(a.v, b.v)}; }
 inline I16x16 shift_left(I16x16 v, int bits) { return {_mm256_slli_epi16(v.v, bits)}; }
 inline I16x16 shift_right(I16x16 v, int bits) { return {_mm256_srli_epi16(v.v, bits)}; }
@@ -160,10 +162,7 @@ constexpr bool PAIR_PRODUCTS = true;
 
 inline bool can_multiply(Products how) { return how == Products::WORDS || (how == Products::PAIRS && PAIR_PRODUCTS); }
 
-inline I16x16 operator+(I16x16 a, I16x16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
-
 inline I16x16 byte_pair_products(I16x16 a, I16x16 b) { return {_mm256_maddubs_epi16(a.v, b.v)}; }
-inline I16x16 add_bytes(I16x16 v, int number) { return {_mm256_add_epi8(v.v, _mm256_set1_epi8(static_cast<char>(number)))}; }
 inline void compute_now(I16x16& a, I16x16& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }
 
 inline U8x16 narrow(I16x16 v) {

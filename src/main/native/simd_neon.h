@@ -149,7 +149,15 @@ inline I16x16 splat_pair(const int16_t* p) {
 }
 
 inline I16x16 operator&(I16x16 a, I16x16 b) { return {vandq_s16(a.low, b.low), vandq_s16(a.high, b.high)}; }
+inline I16x16 operator|(I16x16 a, I16x16 b) { return {vorrq_s16(a.low, b.low), vorrq_s16(a.high, b.high)}; }
+inline I16x16 operator+(I16x16 a, I16x16 b) { return {vaddq_s16(a.low, b.low), vaddq_s16(a.high, b.high)}; }
 inline I16x16 operator^(I16x16 a, I16x16 b) { return {veorq_s16(a.low, b.low), veorq_s16(a.high, b.high)}; }
+
+inline I16x16 add_bytes(I16x16 v, int number) {
+  const int8x16_t all = vdupq_n_s8(static_cast<int8_t>(number));
+  const auto add = [&](int16x8_t half) { return vreinterpretq_s16_s8(vaddq_s8(vreinterpretq_s8_s16(half), all)); };
+  return {add(v.low), add(v.high)};
+}
 
 // By operators, because the compiler then writes constant numbers of bits into the instructions.
 inline I16x16 shift_left(I16x16 v, int bits) {

@@ -27,6 +27,7 @@ inline WideFloats splat_wide(float value);
 inline WideFloats load_wide(const float* p);
 inline WideFloats load_wide(const Half* p);
 inline WideFloats load_wide(const Bfloat* p);
+inline WideFloats load_wide(const int8_t* p);
 inline void store_wide(float* p, WideFloats v);
 inline WideFloats operator+(WideFloats a, WideFloats b);
 inline WideFloats operator*(WideFloats a, WideFloats b);
@@ -42,6 +43,10 @@ inline WideWords load_wide(const int16_t* p);
 inline void store_wide_aligned(int16_t* p, WideWords v);
 // The numbers at p[0] and p[1] by turns.
 inline WideWords splat_pair_wide(const int16_t* p);
+inline WideWords splat_word_wide(int16_t value);
+inline WideWords operator&(WideWords a, WideWords b);
+inline WideWords operator|(WideWords a, WideWords b);
+inline WideWords operator+(WideWords a, WideWords b);
 inline WideWords lowest_bits(WideWords v, int bits);
 inline WideWords shift_left(WideWords v, int bits);
 inline WideWords shift_right(WideWords v, int bits);

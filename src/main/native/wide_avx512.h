@@ -39,6 +39,10 @@ inline WideFloats load_wide(const Bfloat* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 
+inline WideFloats load_wide(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+
 inline void store_wide(float* p, WideFloats v) { _mm512_storeu_ps(p, v.v); }
 inline WideFloats operator+(WideFloats a, WideFloats b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline WideFloats operator*(WideFloats a, WideFloats b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -58,6 +62,10 @@ inline WideWords splat_pair_wide(const int16_t* p) {
   return {_mm512_set1_epi32(bits)};
 }
 
+inline WideWords splat_word_wide(int16_t value) { return {_mm512_set1_epi16(value)}; }
+inline WideWords operator&(WideWords a, WideWords b) { return {_mm512_and_si512(a.v, b.v)}; }
+inline WideWords operator|(WideWords a, WideWords b) { return {_mm512_or_si512(a.v, b.v)}; }
+inline WideWords operator+(WideWords a, WideWords b) { return {_mm512_add_epi16(a.v, b.v)}; }
 inline WideWords lowest_bits(WideWords v, int bits) {
   return {_mm512_and_si512(v.v, _mm512_set1_epi16(static_cast<int16_t>((1 << bits) - 1)))};
 }
@@ -71,9 +79,7 @@ inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b
 inline void compute_now(WideIntegers& a, WideIntegers& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
 
 // For products of pairs of bytes. They compile, but no matrix is multiplied so: PAIR_PRODUCTS is false.
-inline WideWords operator+(WideWords a, WideWords b) { return {_mm512_add_epi16(a.v, b.v)}; }
 inline WideWords byte_pair_products(WideWords a, WideWords b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
-inline WideWords add_bytes(WideWords v, int number) { return {_mm512_add_epi8(v.v, _mm512_set1_epi8(static_cast<char>(number)))}; }
 inline WideIntegers pair_products(WideWords a, WideWords b) { return {_mm512_madd_epi16(a.v, b.v)}; }
 inline void compute_now(WideWords& a, WideWords& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
 

@@ -57,14 +57,16 @@ def native_format(gguf_type: int) -> int:
     """How the C++ side holds a matrix of a GGUF type."""
     if gguf_type == gguf_types.Q4_0:
         return native_formats.Q4_CENTRED
-    if gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
+    if gguf_type == gguf_types.Q4_1:
         return native_formats.Q4
+    if gguf_type == gguf_types.Q4_K:
+        return native_formats.Q4_K
     if gguf_type == gguf_types.Q8_0:
         return native_formats.Q8
     if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1 or gguf_type == gguf_types.Q5_K:
         return native_formats.Q8_OFFSET
     if gguf_type == gguf_types.Q6_K:
-        return native_formats.Q8_HALF_BLOCKS
+        return native_formats.Q6_K
     if gguf_type == gguf_types.Q2_K:
         return native_formats.Q4_HALF_BLOCKS
     if has_scales_of_16(gguf_type):

@@ -6,7 +6,7 @@ from typing import Final, List
 Q4: Final[int] = 0
 Q8: Final[int] = 1
 Q8_OFFSET: Final[int] = 2
-Q8_HALF_BLOCKS: Final[int] = 3
+Q6_K: Final[int] = 3
 F32: Final[int] = 4
 F16: Final[int] = 5
 BF16: Final[int] = 6
@@ -14,6 +14,7 @@ Q4_HALF_BLOCKS: Final[int] = 7
 CODES: Final[int] = 8
 CODES_HALF_BLOCKS: Final[int] = 9
 Q4_CENTRED: Final[int] = 10
+Q4_K: Final[int] = 11
 
 # `CacheType` in kv_cache.h.
 CACHE_F32: Final[int] = 0

@@ -22,6 +22,12 @@ struct Element {
   float offset = 0;
 };
 
+// In a format with steps: the step and the unit of a scale or an offset.
+struct Step {
+  int step;
+  uint16_t unit;
+};
+
 int word(const uint8_t* p) { return p[0] | p[1] << 8; }
 uint32_t long_word(const uint8_t* p) { return static_cast<uint32_t>(word(p)) | static_cast<uint32_t>(word(p + 2)) << 16; }
 float half(const uint8_t* p) { return half_to_float(static_cast<uint16_t>(word(p))); }
@@ -67,6 +73,12 @@ Element of_k_quants(GgufType type, const uint8_t* b, int i) {
       return {low + 16 * high, static_cast<int8_t>(b[192 + i / 16]) * half(b + 208)};
     }
   }
+}
+
+// Of scales (kind 0) or offsets (1) of the types whose format has steps.
+Step step_of(GgufType type, const uint8_t* b, int kind, int i) {
+  if (type == GgufType::Q6_K) return {static_cast<int8_t>(b[192 + i / 16]), static_cast<uint16_t>(word(b + 208))};
+  return {six_bits(b + 4, 4 * kind, i / 32), static_cast<uint16_t>(word(b + 2 * kind) ^ 0x8000 * kind)};
 }
 
 // The grids' bytes are not those of the program here: any bytes below 8 do.
@@ -208,17 +220,25 @@ Blocks random_blocks(GgufType type, int rows, int columns, Random& random) {
 bool put_plainly(const Blocks& blocks, const std::vector<uint8_t>& grids, Matrix& matrix) {
   const BlockShape shape = block_shape(blocks.type);
   const int width = BLOCK / scales_a_block(shape.format);
-  std::vector<uint8_t> quants;
-  std::vector<float> scales, offsets;
+  std::vector<Quants> made;
   for (size_t at = 0; at < blocks.bytes.size(); at += shape.bytes) {
+    const uint8_t* const block = blocks.bytes.data() + at;
     for (int i = 0; i < shape.elements; i++) {
-      const Element found = element(blocks.type, blocks.bytes.data() + at, i, grids.data());
-      quants.push_back(static_cast<uint8_t>(found.quant));
-      if (i % width == 0) scales.push_back(found.scale);
-      if (i % width == 0) offsets.push_back(found.offset);
+      if (i % BLOCK == 0) made.push_back({});
+      Quants& to = made.back();
+      const Element found = element(blocks.type, block, i, grids.data());
+      const int part = i % BLOCK / width;
+      to.quants[i % BLOCK] = static_cast<uint8_t>(found.quant);
+      to.scales[part] = found.scale;
+      to.offsets[part] = found.offset;
+      for (int kind = 0; has_steps(shape.format) && kind < (has_offset(shape.format) ? 2 : 1); kind++) {
+        const Step step = step_of(blocks.type, block, kind, i);
+        to.steps[kind][part] = static_cast<int8_t>(step.step);
+        to.units[kind] = step.unit;
+      }
     }
   }
-  return matrix.put_quants(quants, scales, offsets, 0, blocks.rows);
+  return matrix.put_quants(made, 0, blocks.rows);
 }
 
 bool same_bytes(const Matrix& a, const Matrix& b) { return std::memcmp(a.panel(0), b.panel(0), a.bytes()) == 0; }
@@ -259,10 +279,10 @@ void test_type(GgufType type, const std::vector<uint8_t>& grids, Threads& thread
   check_throws<std::out_of_range>("outside a matrix of 83 rows", [&] { whole.put_gguf(row, type, grids, rows, 1, threads); });
   for (const Format format : ALL_FORMATS) {
     if (format == shape.format) continue;
-    Matrix other(format, 1, columns, memory, table_of(format));
+    Matrix other(format, 1, fitting_columns(format, columns), memory, table_of(format));
     check_throws<std::invalid_argument>("do not fit a matrix of format", [&] { other.put_gguf(row, type, grids, 0, 1, threads); });
   }
-  if (shape.elements > BLOCK) {
+  if (shape.elements > BLOCK && !has_steps(shape.format)) {
     Matrix narrow(shape.format, 1, columns - BLOCK, memory, table);
     check_throws<std::invalid_argument>("columns", [&] { narrow.put_gguf(row, type, grids, 0, 1, threads); });
   }

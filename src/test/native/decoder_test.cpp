@@ -524,12 +524,13 @@ void test_errors() {
   std::vector<uint8_t> blocks(64 * 64), grids(GRIDS_BYTES);
   check_throws<std::out_of_range>("outside a matrix of 20 rows", [&] { matrix.read(20, out.data()); });
   check_throws<std::out_of_range>("3 rows from row 18", [&] { matrix.put_gguf(blocks, GgufType::Q8_0, grids, 18, 3, ONE_THREAD); });
-  check_throws<std::out_of_range>("from row -1", [&] { matrix.put_quants(blocks, out, out, -1, 1); });
+  check_throws<std::out_of_range>("from row -1", [&] { matrix.put_quants({}, -1, 1); });
   check_throws<std::invalid_argument>("blocks have the size 4096; expected 68",
                                       [&] { matrix.put_gguf(blocks, GgufType::Q8_0, grids, 0, 1, ONE_THREAD); });
   check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_plain(blocks, 0, 1, ONE_THREAD); });
   check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks, GgufType::Q4_0, grids, 0, 1, ONE_THREAD); });
-  Matrix q6(Format::Q8_HALF_BLOCKS, 16, 32, memory);
+  check_throws<std::invalid_argument>("does not divide into blocks of 256", [&] { Matrix(Format::Q4_K, 16, 288, memory); });
+  Matrix q6(Format::Q6_K, 16, 256, memory);
   check_throws<std::invalid_argument>("half blocks", [&] { q6.read(0, out.data()); });
   check_throws<std::invalid_argument>("numbers of a table have the size 0; expected 16", [&] { Matrix(Format::CODES, 16, 32, memory); });
   const int8_t table[TABLE] = {};
@@ -544,7 +545,7 @@ void test_errors() {
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::out_of_range>("2 rows from row 0 on are outside the 1 rows of activations",
                                   [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
-  check_throws<std::invalid_argument>("no weight format has the number 11", [] { enumerator<Format>(11); });
+  check_throws<std::invalid_argument>("no weight format has the number 12", [] { enumerator<Format>(12); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 9", [] { enumerator<GgufType>(9); });
   check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });
@@ -626,8 +627,9 @@ void add_damaged(Decoder& decoder, int layer, MatrixRole role, const std::vector
       // Enough to be too many, and little memory.
       const size_t quants = static_cast<size_t>(std::clamp(damaged(count * width, random), 0, 1 << 20));
       if (is_quantised(format)) {
-        const std::vector<float> figures(quants / (BLOCK / scales_a_block(format)), 0.01f);
-        matrix.put_quants(std::vector<uint8_t>(quants, 3), figures, figures, first, from);
+        Quants block{{}, {0.01f, 0.01f}, {0.01f, 0.01f}, {}, {}};
+        std::fill_n(block.quants, BLOCK, 3);
+        matrix.put_quants(std::vector<Quants>(quants / BLOCK, block), first, from);
       } else {
         matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from, ONE_THREAD);
       }

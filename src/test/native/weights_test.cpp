@@ -22,24 +22,56 @@ std::string name(Format format) { return "format " + std::to_string(static_cast<
 
 
 // Quants are below this.
-int quants_end(Format format) { return has_nibbles(format) ? 16 : format == Format::Q8_HALF_BLOCKS ? 64 : 256; }
+int quants_end(Format format) { return format == Format::Q6_K ? 64 : has_nibbles(format) ? 16 : 256; }
 
 int value(Format format, uint8_t quant) {
   if (has_codes(format)) return CODES[quant];
   if (format == Format::Q8) return static_cast<int8_t>(quant);
-  return format == Format::Q8_HALF_BLOCKS ? quant - 32 : format == Format::Q4_CENTRED ? quant - 8 : quant;
+  return format == Format::Q6_K ? quant - 32 : format == Format::Q4_CENTRED ? quant - 8 : quant;
+}
+
+// Blocks of `quant` with these scales and offsets. In formats with steps these are the units, and steps are 1.
+std::vector<Quants> equal_blocks(size_t count, int quant, float scale, float offset) {
+  Quants block{{}, {scale, scale}, {offset, offset}, {{1, 1}, {1, 1}}, {float_to_half(scale), float_to_half(offset)}};
+  std::fill_n(block.quants, BLOCK, static_cast<uint8_t>(quant));
+  return std::vector<Quants>(count, block);
+}
+
+std::vector<Quants> random_quants(Format format, size_t count, Random& random) {
+  std::vector<Quants> blocks(count);
+  for (size_t b = 0; b < count; b++) {
+    Quants& block = blocks[b];
+    for (uint8_t& quant : block.quants) quant = static_cast<uint8_t>(below(random, quants_end(format)));
+    const std::vector<float> scales = normal(random, 2, 0.01f), offsets = normal(random, 2, 0.1f);
+    std::copy(scales.begin(), scales.end(), block.scales);
+    std::copy(offsets.begin(), offsets.end(), block.offsets);
+    for (auto& steps : block.steps) {
+      for (int8_t& step : steps) step = static_cast<int8_t>(random());
+    }
+    const bool goes_on = b % (GROUP / BLOCK) != 0;
+    block.units[0] = goes_on ? blocks[b - 1].units[0] : float_to_half(scales[0] / 64);
+    block.units[1] = goes_on ? blocks[b - 1].units[1] : float_to_half(offsets[0] / 64);
+  }
+  return blocks;
+}
+
+// The scale (kind 0) or offset (1) of column `column` of a block, as it is held.
+float held(Format format, const Quants& block, int kind, int column) {
+  const int part = column / (BLOCK / scales_a_block(format));
+  if (has_steps(format)) return static_cast<float>(block.steps[kind][part]) * half_to_float(block.units[kind]);
+  return half_to_float(float_to_half((kind == 0 ? block.scales : block.offsets)[part]));
 }
 
 void fill_quants(Weighed& w, int first, int count, Random& random) {
   const Format format = w.matrix.format();
-  const int columns = w.matrix.columns(), width = BLOCK / scales_a_block(format);
-  std::vector<uint8_t> quants(static_cast<size_t>(count) * columns);
-  for (uint8_t& quant : quants) quant = static_cast<uint8_t>(below(random, quants_end(format)));
-  const std::vector<float> scales = normal(random, quants.size() / width, 0.01f), offsets = normal(random, scales.size(), 0.1f);
-  check(w.matrix.put_quants(quants, scales, offsets, first, count), "scales are finite");
-  for (size_t i = 0; i < quants.size(); i++) {
-    const float offset = has_offset(format) ? half_to_float(float_to_half(offsets[i / width])) : 0.0f;
-    w.numbers[static_cast<size_t>(first) * columns + i] = value(format, quants[i]) * half_to_float(float_to_half(scales[i / width])) + offset;
+  const int columns = w.matrix.columns();
+  const std::vector<Quants> blocks = random_quants(format, static_cast<size_t>(count) * columns / BLOCK, random);
+  check(w.matrix.put_quants(blocks, first, count), "scales are finite");
+  float* to = w.numbers.data() + static_cast<size_t>(first) * columns;
+  for (const Quants& block : blocks) {
+    for (int i = 0; i < BLOCK; i++) {
+      *to++ = value(format, block.quants[i]) * held(format, block, 0, i) + (has_offset(format) ? held(format, block, 1, i) : 0.0f);
+    }
   }
 }
 
@@ -61,6 +93,7 @@ void fill_plain(Weighed& w, int first, int count, Random& random) {
 }
 
 void test_reading(Format format, int rows, int columns, Random& random) {
+  columns = fitting_columns(format, columns);
   Memory memory;
   const Weighed w = random_matrix(format, rows, columns, memory, random);
   std::vector<float> row(columns);
@@ -73,18 +106,18 @@ void test_reading(Format format, int rows, int columns, Random& random) {
 
 // A scale or offset that is finite, but not in half precision, is noticed.
 void test_large_scales() {
-  constexpr int COLUMNS = 64, ROWS = 3;
+  constexpr int COLUMNS = 256, ROWS = 3;
+  constexpr float LARGEST = 65504.0f, ABOVE = -65520.0f;
   for (const Format format : ALL_FORMATS) {
     if (!is_quantised(format)) continue;
     Memory memory;
     Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format));
-    const std::vector<uint8_t> quants(ROWS * COLUMNS, 1);
-    const std::vector<float> largest(ROWS * COLUMNS / BLOCK * scales_a_block(format), 65504.0f);
-    check(matrix.put_quants(quants, largest, largest, 0, ROWS), "the largest half is finite");
-    std::vector<float> above = largest;
-    above.back() = -65520.0f;
-    check(!matrix.put_quants(quants, above, largest, 0, ROWS), "a scale above all halves is noticed");
-    check(matrix.put_quants(quants, largest, above, 0, ROWS) != has_offset(format), "an offset above all halves is noticed");
+    std::vector<Quants> blocks = equal_blocks(ROWS * COLUMNS / BLOCK, 1, LARGEST, LARGEST);
+    check(matrix.put_quants(blocks, 0, ROWS), "the largest half is finite");
+    blocks.back() = equal_blocks(1, 1, ABOVE, LARGEST)[0];
+    check(!matrix.put_quants(blocks, 0, ROWS), "a scale above all halves is noticed");
+    blocks.back() = equal_blocks(1, 1, LARGEST, ABOVE)[0];
+    check(matrix.put_quants(blocks, 0, ROWS) != has_offset(format), "an offset above all halves is noticed");
   }
 }
 
@@ -145,6 +178,7 @@ std::vector<float> coarse_errors(const Matrix& matrix, const float* row) {
 
 // The product of random activations, and the same by plain loops. The results have a border that must stay as it is.
 void test_product(Format format, Shape shape, bool add, bool coarse, Threads& threads, Random& random) {
+  shape.columns = fitting_columns(format, shape.columns);
   Memory memory;
   const Weighed w = random_matrix(format, shape.rows, shape.columns, memory, random, coarse);
   const std::vector<float> x = normal(random, static_cast<size_t>(shape.n) * shape.columns);
@@ -188,16 +222,14 @@ void test_product(Format format, Shape shape, bool add, bool coarse, Threads& th
 
 // The largest sums that there can be: they fit, and all ways have the same bits.
 void test_extremes(Threads& threads) {
-  constexpr int COLUMNS = 64, ROWS = 16, N = 4;
+  constexpr int COLUMNS = 256, ROWS = 16, N = 4;
   for (const Format format : ALL_FORMATS) {
     if (!is_quantised(format)) continue;
     for (const int quant : {0, 2, 15, 63, 127, 128, 255}) {
       if (quant >= quants_end(format)) continue;
       Memory memory;
       Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format), true);
-      const std::vector<float> figures(ROWS * COLUMNS / BLOCK * scales_a_block(format), 0.5f);
-      const std::vector<uint8_t> quants(ROWS * COLUMNS, static_cast<uint8_t>(quant));
-      check(matrix.put_quants(quants, figures, figures, 0, ROWS), "scales are finite");
+      check(matrix.put_quants(equal_blocks(ROWS * COLUMNS / BLOCK, quant, 0.5f, 0.5f), 0, ROWS), "scales are finite");
       std::vector<float> x(N * COLUMNS, 3.0f), out(N * ROWS, 0.0f);
       std::fill(x.begin() + COLUMNS, x.begin() + 2 * COLUMNS, -3.0f);
       std::fill(x.begin() + 2 * COLUMNS, x.begin() + 3 * COLUMNS, 0.0f);
@@ -220,18 +252,19 @@ void test_extremes(Threads& threads) {
 
 // A number that is infinite or NaN makes all products of its row infinite or NaN, and none of other rows.
 void test_not_finite(Format format, bool coarse, Threads& threads, Random& random) {
-  constexpr int COLUMNS = 96, ROWS = 37, N = 9;
+  constexpr int ROWS = 37, N = 9;
+  const int columns = fitting_columns(format, 96);
   constexpr float INFINITE = std::numeric_limits<float>::infinity();
   Memory memory;
-  const Weighed w = random_matrix(format, ROWS, COLUMNS, memory, random, coarse);
+  const Weighed w = random_matrix(format, ROWS, columns, memory, random, coarse);
   for (const float sick : {std::numeric_limits<float>::quiet_NaN(), INFINITE, -INFINITE}) {
     for (const int column : {0, 13, 63, 95}) {
-      std::vector<float> x = normal(random, size_t{N} * COLUMNS), out(size_t{N} * ROWS);
+      std::vector<float> x = normal(random, size_t{N} * columns), out(size_t{N} * ROWS);
       const int row = column % N;
-      x[static_cast<size_t>(row) * COLUMNS + column] = sick;
+      x[static_cast<size_t>(row) * columns + column] = sick;
       for (const Way& way : ways()) {
         Activations activations(way.fine, way.coarse);
-        put_all(activations, x, N, COLUMNS);
+        put_all(activations, x, N, columns);
         const Product product{&activations, 0, N, &w.matrix, out.data(), ROWS, false};
         multiply({&product, 1}, threads);
         for (int i = 0; i < N * ROWS; i++) {
@@ -245,7 +278,7 @@ void test_not_finite(Format format, bool coarse, Threads& threads, Random& rando
 
 // Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
 void test_together(const Way& way, Threads& threads, Random& random) {
-  constexpr int COLUMNS = 96, ROWS = 14;
+  constexpr int COLUMNS = 256, ROWS = 14;
   Memory memory;
   const std::vector<float> x = normal(random, size_t{ROWS} * COLUMNS);
   Activations made(way.fine, way.coarse), copied(way.fine, way.coarse);
@@ -368,6 +401,8 @@ void test_integers(Random& random) {
     each(shift_right(x, bits), [=](int p, int) { return (p & 0xFFFF) >> bits; }, "shift to the right");
     each(shift_right_signed(x, bits), [=](int p, int) { return p >> bits; }, "shift of signed numbers");
     each(x & y, [](int p, int q) { return p & q; }, "and");
+    each(x | y, [](int p, int q) { return p | q; }, "or");
+    each(x + y, [](int p, int q) { return p + q; }, "sum");
     each(x ^ y, [](int p, int q) { return p ^ q; }, "exclusive or");
     each(splat_word(a[3]), [&](int, int) { return a[3]; }, "one word in all lanes");
   }
@@ -436,7 +471,7 @@ void test_matrices() {
   Random random(2);
   for (Format format : ALL_FORMATS) {
     if (scales_a_block(format) > 1) continue;
-    for (int columns : {32, 96, 416}) test_reading(format, 67, columns, random);
+    for (int columns : {32, 96, 416, 768}) test_reading(format, 67, columns, random);
     if (!is_quantised(format)) test_reading(format, 19, 41, random);
   }
   test_large_scales();

@@ -6,26 +6,30 @@ import dev.llmworker.weights.content.TensorType;
 /// How [NativeProgram] holds a matrix: `Format` in `formats.h`. Each quant or code comes with float16 scales, and
 /// in some formats offsets.
 public enum NativeFormat {
-    Q4(20, "4-bit quants"),
+    Q4(160, "4-bit quants"),
     /// Without offsets: a number is (quant - 8) · scale.
-    Q4_CENTRED(18, "4-bit quants"),
-    Q4_HALF_BLOCKS(24, "4-bit quants"),
-    Q8(34, "8-bit quants"),
-    Q8_OFFSET(36, "8-bit quants"),
-    Q8_HALF_BLOCKS(36, "8-bit quants"),
+    Q4_CENTRED(144, "4-bit quants"),
+    Q4_HALF_BLOCKS(192, "4-bit quants"),
+    /// Scales and offsets are bytes, times float16 numbers for 256 columns.
+    Q4_K(148, "4-bit quants"),
+    /// Likewise.
+    Q6_K(210, "6-bit quants"),
+    Q8(272, "8-bit quants"),
+    Q8_OFFSET(288, "8-bit quants"),
     /// Places in a table of 16 numbers.
-    CODES(18, "4-bit codes"),
-    CODES_HALF_BLOCKS(20, "4-bit codes"),
+    CODES(144, "4-bit codes"),
+    CODES_HALF_BLOCKS(160, "4-bit codes"),
     /// As in the file.
     PLAIN(0, "");
 
-    private static final int BLOCK = 32;
+    private static final int COLUMNS = 256;
 
-    private final int blockBytes;
+    private final int bytes;
     private final String text;
 
-    NativeFormat(int blockBytes, String text) {
-        this.blockBytes = blockBytes;
+    /// bytes: of 256 columns
+    NativeFormat(int bytes, String text) {
+        this.bytes = bytes;
         this.text = text;
     }
 
@@ -33,11 +37,12 @@ public enum NativeFormat {
     static NativeFormat of(TensorType type) {
         return switch (type) {
             case Q4_0 -> Q4_CENTRED;
-            case Q4_1, Q4_K -> Q4;
+            case Q4_1 -> Q4;
+            case Q4_K -> Q4_K;
             case Q2_K -> Q4_HALF_BLOCKS;
             case Q8_0 -> Q8;
             case Q5_0, Q5_1, Q5_K -> Q8_OFFSET;
-            case Q6_K -> Q8_HALF_BLOCKS;
+            case Q6_K -> Q6_K;
             case Q3_K, IQ1_M, IQ2_XS, IQ2_S -> CODES_HALF_BLOCKS;
             case IQ1_S, IQ2_XXS, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 -> CODES;
             case F16, BF16, F32 -> PLAIN;
@@ -49,7 +54,7 @@ public enum NativeFormat {
         var format = of(matrix.type());
         return format == PLAIN
                 ? matrix.elements() * matrix.type().blockBytes()
-                : matrix.elements() / BLOCK * format.blockBytes;
+                : matrix.elements() * format.bytes / COLUMNS;
     }
 
     /// In words: `4-bit quants`.
