@@ -34,6 +34,9 @@ template <int N, typename F>
   (std::make_integer_sequence<int, N>());
 }
 
+// Up to this many rows, each tile unpacks the weights itself. tile: its rows. To join the bits of Q6_K takes longer.
+constexpr int direct(Format format, int tile) { return format == Format::Q6_K ? tile : DIRECT; }
+
 constexpr int pairs_a_word(Format format) { return has_nibbles(format) ? 4 : 2; }
 
 // What the codes in the low halves of a word's bytes stand for, or those in the high ones.
@@ -48,6 +51,15 @@ template <typename Words>
   return (field < 2 ? shift_left(high, 4 - 2 * field) : shift_right(high, 2 * field - 4)) & mask;
 }
 
+// Step `step` of a block, or half block: four columns of LANES rows as unsigned bytes.
+template <Format FORMAT>
+[[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
+  const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
+  const WideWords nibbles = low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
+  if constexpr (FORMAT != Format::Q6_K) return nibbles;
+  return nibbles | above_nibbles(load_wide(words + 4 * PANEL * (HALF / 8)), step, splat_word_wide(0x3030));
+}
+
 // Pair number `pair` of the columns in a block, or half block, of LANES rows, as 16-bit numbers. words: of the first of these rows;
 // table: of codes
 template <Format FORMAT>
@@ -55,10 +67,8 @@ template <Format FORMAT>
   const WideWords word = load_wide(words + 4 * PANEL * (pair / pairs_a_word(FORMAT)));
   const int step = pair % pairs_a_word(FORMAT);
   if constexpr (FORMAT == Format::Q6_K) {
-    const WideWords high = load_wide(words + 4 * PANEL * (HALF / 8));
-    const int field = pair % 4 / 2 * 4 + pair / 4 * 2 + pair % 2;
-    const WideWords quants = lowest_bits(shift_right(word, 4 * step), 4) | above_nibbles(high, field, splat_word_wide(0x30));
-    return quants + splat_word_wide(-32);
+    const WideWords bytes = unsigned_bytes<FORMAT>(words, pair / 4 * 2 + pair % 2);
+    return (pair % 4 < 2 ? lowest_bits(bytes, 8) : shift_right(bytes, 8)) + splat_word_wide(-32);
   } else if constexpr (has_codes(FORMAT)) {
     const WideWords bytes = numbers(word, step % 2 == 1, table);
     return shift_right_signed(step < 2 ? shift_left(bytes, 8) : bytes, 8);
@@ -79,19 +89,18 @@ struct Heads {
 };
 
 template <typename Vector, typename Number>
-inline Vector load_numbers(const uint8_t* p) {
-  const auto* const numbers = reinterpret_cast<const Number*>(p);
+inline Vector load_numbers(const Number* p) {
   if constexpr (std::is_same_v<Vector, F32x8>) {
-    return load8(numbers);
+    return load8(p);
   } else {
-    return load_wide(numbers);
+    return load_wide(p);
   }
 }
 
-// What a panel has behind the quants of a block, and the units of the block's group.
+// What a panel has behind the quants of a block, and the units of the block's group: [kinds, PANEL].
 struct HeadBytes {
   const uint8_t* heads;
-  const uint8_t* units;
+  const float* units;
 
   // Of the block, or of its half number `part`, for the vectors of rows from numbers `lane` and `other_lane` on.
   template <Format FORMAT, typename Vector>
@@ -110,17 +119,32 @@ struct HeadBytes {
   [[gnu::always_inline]] Vector one(int kind, int part, int lane) const {
     const uint8_t* const numbers = heads + head_bytes(FORMAT) * (PANEL * (scales_a_block(FORMAT) * kind + part) + lane);
     if constexpr (has_steps(FORMAT)) {
-      return load_numbers<Vector, int8_t>(numbers) * load_numbers<Vector, Half>(units + 2 * (PANEL * kind + lane));
+      return load_numbers<Vector>(reinterpret_cast<const int8_t*>(numbers)) * load_numbers<Vector>(units + PANEL * kind + lane);
     } else {
-      return load_numbers<Vector, Half>(numbers);
+      return load_numbers<Vector>(reinterpret_cast<const Half*>(numbers));
     }
   }
 };
 
-// Of block b of a panel. block: where it begins; units: those of the panel
+// The units of a panel as floats, [groups, kinds, PANEL]; null if it has none. Valid until this thread calls it again.
 template <Format FORMAT>
-HeadBytes head_bytes_of(const uint8_t* block, const uint8_t* units, int b) {
-  return {block + PANEL * quant_bytes(FORMAT), units + unit_bytes(FORMAT) * (b * BLOCK / GROUP)};
+const float* unpack_units(const Matrix& w, const uint8_t* panel) {
+  if constexpr (!has_steps(FORMAT)) {
+    return nullptr;
+  } else {
+    static thread_local std::vector<float> units;
+    const int count = static_cast<int>(unit_bytes(FORMAT)) / 2 * (w.columns() / GROUP);
+    const auto* const halves = reinterpret_cast<const Half*>(panel + w.blocks_bytes());
+    units.resize(count);
+    for (int i = 0; i < count; i += LANES) store_wide(units.data() + i, load_wide(halves + i));
+    return units.data();
+  }
+}
+
+// Of block b of a panel. block: where it begins; units: of `unpack_units`
+template <Format FORMAT>
+HeadBytes head_bytes_of(const uint8_t* block, const float* units, int b) {
+  return {block + PANEL * quant_bytes(FORMAT), units + unit_bytes(FORMAT) / 2 * (b * BLOCK / GROUP)};
 }
 
 // Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
@@ -209,15 +233,17 @@ template <Format FORMAT, bool READY, int STEP = 0, int T, int CHAINS>
                                              size_t stride) {
   if constexpr (STEP < PAIRS / scales_a_block(FORMAT)) {
     constexpr int BYTES = 4 * PANEL, OTHERS = 4 * LANES;
+    // In Q6_K the next two pairs come of the same bytes.
+    constexpr int PAIR = FORMAT == Format::Q6_K ? STEP / 4 * 4 + STEP % 2 * 2 + STEP % 4 / 2 : STEP;
     WideWords a, b;
     if constexpr (READY) {
-      a = load_wide(words + BYTES * STEP);
-      b = load_wide(words + BYTES * STEP + OTHERS);
+      a = load_wide(words + BYTES * PAIR);
+      b = load_wide(words + BYTES * PAIR + OTHERS);
     } else {
-      a = unpack<FORMAT>(words, STEP, table);
-      b = unpack<FORMAT>(words + OTHERS, STEP, table);
+      a = unpack<FORMAT>(words, PAIR, table);
+      b = unpack<FORMAT>(words + OTHERS, PAIR, table);
     }
-    products.add(STEP % CHAINS, a, b, columns + 2 * STEP, stride);
+    products.add(STEP % CHAINS, a, b, columns + 2 * PAIR, stride);
     add_pairs<FORMAT, READY, STEP + 1>(products, words, table, columns, stride);
   }
 }
@@ -244,11 +270,11 @@ template <Format FORMAT, int T, bool READY>
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. units: those of the whole panel; ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
+// products to `results` [T, PANEL]. units: of `unpack_units`; ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
 // `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void panel_product(const uint8_t* panel, const uint8_t* units, const int16_t* unpacked, const uint8_t* ahead,
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const float* units, const int16_t* unpacked, const uint8_t* ahead,
                                        U8x16 table, const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int HALF_BYTES = PANEL * (READY ? 2 * BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
@@ -457,7 +483,7 @@ struct ByteTile<Each, 0, GROUPS> {
 
 // As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
 template <typename Each, Format FORMAT, int T, int GROUPS, bool WHOLE>
-void byte_product(const uint8_t* panel, const uint8_t* units, U8x16 table, int group, const RoundedRows& x, int first, int from,
+void byte_product(const uint8_t* panel, const float* units, U8x16 table, int group, const RoundedRows& x, int first, int from,
                   int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, PART_BYTES = PANEL * quant_bytes(FORMAT) / PARTS;
   constexpr int ACTIVATION_BYTES = WHOLE ? 1 : 2;
@@ -489,9 +515,8 @@ void byte_product(const uint8_t* panel, const uint8_t* units, U8x16 table, int g
 
 // Adds the products of all rows with a panel to `results` [rows, 16].
 template <typename Each, Format FORMAT, bool WHOLE>
-void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, const float* units, U8x16 table, float* results) {
   const int blocks = x.columns() / BLOCK;
-  const uint8_t* const units = panel + p.w->blocks_bytes();
   for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
     const int count = std::min(BYTE_BLOCKS, blocks - from);
     tiles<TILE>(p.rows, [&](auto t, int first) {
@@ -507,17 +532,17 @@ void byte_panel(const Product& p, const RoundedRows& x, const uint8_t* panel, U8
 
 // Does so if the CPU and the rows have such products.
 template <Format FORMAT>
-bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, U8x16 table, float* results) {
+bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, const float* units, U8x16 table, float* results) {
   if constexpr (BYTE_PRODUCTS) {
     if constexpr (gains_from_bytes(FORMAT)) {
       if (x.are_bytes()) {
-        byte_panel<WholeByteSums<Products::DOTS>, FORMAT, true>(p, x, panel, table, results);
+        byte_panel<WholeByteSums<Products::DOTS>, FORMAT, true>(p, x, panel, units, table, results);
         return true;
       }
     }
     switch (x.products()) {
-      case Products::DOTS: byte_panel<ByteSums<Products::DOTS>, FORMAT, false>(p, x, panel, table, results); return true;
-      case Products::BLOCKS: byte_panel<ByteSums<Products::BLOCKS>, FORMAT, false>(p, x, panel, table, results); return true;
+      case Products::DOTS: byte_panel<ByteSums<Products::DOTS>, FORMAT, false>(p, x, panel, units, table, results); return true;
+      case Products::BLOCKS: byte_panel<ByteSums<Products::BLOCKS>, FORMAT, false>(p, x, panel, units, table, results); return true;
       case Products::WORDS:
       case Products::PAIRS: break;
     }
@@ -583,15 +608,6 @@ struct PairSums<0> {
   void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, float*) const {}
 };
 
-// Step `step` of a block's weights: four columns of LANES rows as unsigned bytes.
-template <Format FORMAT>
-[[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
-  const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
-  const WideWords nibbles = low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
-  if constexpr (FORMAT != Format::Q6_K) return nibbles;
-  return nibbles | above_nibbles(load_wide(words + 4 * PANEL * (HALF / 8)), step, splat_word_wide(0x3030));
-}
-
 // Adds the products of a block, or of part of it, to sums. words: of the block, or the output of `unpack_bytes` if READY
 template <Format FORMAT, bool READY, bool FIRST, int STEP = 0, int T>
 [[gnu::always_inline]] inline void add_steps(PairSums<T>& pairs, const uint8_t* words, const int8_t* columns, size_t stride) {
@@ -635,7 +651,7 @@ template <Format FORMAT, int T, bool READY>
 
 // As panel_product.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void pair_product(const uint8_t* panel, const uint8_t* units, const uint8_t* unpacked, const uint8_t* ahead,
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const float* units, const uint8_t* unpacked, const uint8_t* ahead,
                                     const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
@@ -682,15 +698,14 @@ void unpack_bytes(const uint8_t* panel, int count, uint8_t* out) {
 
 // Adds the products of all rows with a panel to `results` [rows, PANEL], if the CPU and the rows have products of this kind.
 template <Format FORMAT>
-bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, float* results) {
+bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel, const float* units, float* results) {
   if constexpr (PAIR_PRODUCTS && gains_from_bytes(FORMAT)) {
     if (x.products() != Products::PAIRS) return false;
     alignas(64) uint8_t unpacked[DIRECT_BLOCKS * PANEL * BLOCK];
     const int blocks = x.columns() / BLOCK;
-    const uint8_t* const units = panel + p.w->blocks_bytes();
     for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
       count = std::min(DIRECT_BLOCKS, blocks - from);
-      if (p.rows <= DIRECT) {
+      if (p.rows <= direct(FORMAT, PAIR_FEW)) {
         tiles<PAIR_FEW>(p.rows, [&](auto t, int first) {
           const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
           pair_product<FORMAT, t, false>(panel, units, nullptr, ahead, x, p.first + first, from, count, results + first * PANEL);
@@ -720,15 +735,15 @@ void panel(const Product& p, int panel) {
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
-    const uint8_t* const units = data + p.w->blocks_bytes();
+    const float* const units = unpack_units<FORMAT>(*p.w, data);
     const U8x16 table = load16(reinterpret_cast<const uint8_t*>(p.w->table().data()));
     const RoundedRows& x = p.x->rounded(p.w->bits());
-    if (pair_panel_if<FORMAT>(p, x, data, results) || byte_panel_if<FORMAT>(p, x, data, table, results)) {
+    if (pair_panel_if<FORMAT>(p, x, data, units, results) || byte_panel_if<FORMAT>(p, x, data, units, table, results)) {
       return store(p, panel, 0, n, results, &x);
     }
     for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
-      count = std::min(n <= DIRECT ? DIRECT_BLOCKS : UNPACKED, blocks - from);
-      if (n <= DIRECT) {
+      count = std::min(n <= direct(FORMAT, FEW) ? DIRECT_BLOCKS : UNPACKED, blocks - from);
+      if (n <= direct(FORMAT, FEW)) {
         tiles<FEW>(n, [&](auto t, int first) {
           const uint8_t* const ahead = first == 0 ? data + AHEAD : nullptr;
           panel_product<FORMAT, t, false>(data, units, nullptr, ahead, table, x, p.first + first, from, count,
