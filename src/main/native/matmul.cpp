@@ -126,6 +126,19 @@ struct HeadBytes {
   }
 };
 
+// Scales and offsets of a block that were unpacked before: [kinds, parts, PANEL].
+struct ReadyHeads {
+  const float* numbers;
+
+  template <Format FORMAT, typename Vector>
+  [[gnu::always_inline]] Heads<Vector> of(int part, int lane, int other_lane) const {
+    const float* const scales = numbers + PANEL * part;
+    const float* const offsets = scales + PANEL * scales_a_block(FORMAT) * (has_offset(FORMAT) ? 1 : 0);
+    return {{load_numbers<Vector>(scales + lane), load_numbers<Vector>(scales + other_lane)},
+            {load_numbers<Vector>(offsets + lane), load_numbers<Vector>(offsets + other_lane)}};
+  }
+};
+
 // The units of a panel as floats, [groups, kinds, PANEL]; null if it has none. Valid until this thread calls it again.
 template <Format FORMAT>
 const float* unpack_units(const Matrix& w, const uint8_t* panel) {
@@ -145,6 +158,36 @@ const float* unpack_units(const Matrix& w, const uint8_t* panel) {
 template <Format FORMAT>
 HeadBytes head_bytes_of(const uint8_t* block, const float* units, int b) {
   return {block + PANEL * quant_bytes(FORMAT), units + unit_bytes(FORMAT) / 2 * (b * BLOCK / GROUP)};
+}
+
+// Those of block b of a panel, which begins at `block`. numbers: of `unpack_units`, or the block's of `unpack_heads` if READY
+template <Format FORMAT, bool READY>
+[[gnu::always_inline]] inline auto block_heads(const uint8_t* block, const float* numbers, int b) {
+  if constexpr (READY) {
+    return ReadyHeads{numbers};
+  } else {
+    return head_bytes_of<FORMAT>(block, numbers, b);
+  }
+}
+
+// The heads of `count` blocks of a panel, from block `from` on, as ReadyHeads. panel: where the first of them begins; units: of
+// `unpack_units`
+template <Format FORMAT>
+void unpack_heads(const uint8_t* panel, const float* units, int from, int count, float* out) {
+  constexpr int PARTS = scales_a_block(FORMAT), KINDS = has_offset(FORMAT) ? 2 : 1;
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), out += PANEL * PARTS * KINDS) {
+    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
+    for (int part = 0; part < PARTS; part++) {
+      const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
+      float* const scales = out + PANEL * part;
+      store_wide(scales, all.scale[0]);
+      store_wide(scales + LANES, all.scale[1]);
+      if constexpr (has_offset(FORMAT)) {
+        store_wide(scales + PANEL * PARTS, all.offset[0]);
+        store_wide(scales + PANEL * PARTS + LANES, all.offset[1]);
+      }
+    }
+  }
 }
 
 // Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
@@ -259,18 +302,18 @@ struct WordRows {
 };
 
 // Adds the products of block b, or of its half number `part`, to `results` [T, PANEL]. words: as above
-template <Format FORMAT, int T, bool READY>
-[[gnu::always_inline]] inline void word_part(const uint8_t* words, const HeadBytes& heads, int part, U8x16 table, const WordRows& x,
+template <Format FORMAT, int T, bool READY, typename BlockHeads>
+[[gnu::always_inline]] inline void word_part(const uint8_t* words, const BlockHeads& heads, int part, U8x16 table, const WordRows& x,
                                              int b, float* results) {
   Chains<T, std::min(chains(T), pairs_a_word(FORMAT))> products;
   if constexpr (centre(FORMAT) != 0) products.first.start(x.centres + b, x.blocks);
   add_pairs<FORMAT, READY>(products, words, table, x.columns + BLOCK * b, x.stride);
-  const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
+  const auto all = heads.template of<FORMAT, WideFloats>(part, 0, LANES);
   products.total().template settle<has_offset(FORMAT)>(all, x.scales + b, x.totals + b, x.blocks, results);
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. units: of `unpack_units`; ahead: as many blocks that are loaded into the cache meanwhile, or null. unpacked: the output of
+// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null; unpacked, units: the output of
 // `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
@@ -289,7 +332,7 @@ template <Format FORMAT, int T, bool READY>
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
+    const auto heads = block_heads<FORMAT, READY>(panel, READY ? units + PANEL * heads_a_block(FORMAT) * (b - from) : units, b);
     if constexpr (scales_a_block(FORMAT) == 1) {
       word_part<FORMAT, T, READY>(words, heads, 0, table, whole, b, results);
     } else {
@@ -636,8 +679,8 @@ struct PairRows {
 };
 
 // As word_part.
-template <Format FORMAT, int T, bool READY>
-[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const HeadBytes& heads, int part, const PairRows& x, int b,
+template <Format FORMAT, int T, bool READY, typename BlockHeads>
+[[gnu::always_inline]] inline void pair_part(const uint8_t* words, const BlockHeads& heads, int part, const PairRows& x, int b,
                                              float* results) {
   // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
   constexpr bool CENTRED = !has_offset(FORMAT);
@@ -645,7 +688,7 @@ template <Format FORMAT, int T, bool READY>
   pairs.template start<CENTRED>(x.centres + b, x.blocks);
   const int8_t* const columns = x.columns + BLOCK * b;
   add_steps<FORMAT, READY, !CENTRED>(pairs, words, columns, x.stride);
-  const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
+  const auto all = heads.template of<FORMAT, WideFloats>(part, 0, LANES);
   pairs.template settle<has_offset(FORMAT)>(all, x.multiples + b, x.totals + b, x.blocks, results);
 }
 
@@ -669,7 +712,7 @@ template <Format FORMAT, int T, bool READY>
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
+    const auto heads = block_heads<FORMAT, READY>(panel, READY ? units + PANEL * heads_a_block(FORMAT) * (b - from) : units, b);
     if constexpr (PARTS == 1) {
       pair_part<FORMAT, T, READY>(words, heads, 0, whole, b, results);
     } else {
@@ -702,6 +745,7 @@ bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
   if constexpr (PAIR_PRODUCTS && gains_from_bytes(FORMAT)) {
     if (x.products() != Products::PAIRS) return false;
     alignas(64) uint8_t unpacked[DIRECT_BLOCKS * PANEL * BLOCK];
+    alignas(64) float heads[DIRECT_BLOCKS * PANEL * heads_a_block(FORMAT)];
     const int blocks = x.columns() / BLOCK;
     for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
       count = std::min(DIRECT_BLOCKS, blocks - from);
@@ -713,9 +757,10 @@ bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
         continue;
       }
       unpack_bytes<FORMAT>(panel, count, unpacked);
+      unpack_heads<FORMAT>(panel, units, from, count, heads);
       tiles<PAIR_TILE>(p.rows, [&](auto t, int first) {
         const uint8_t* const ahead = first == 0 ? panel + count * block_bytes(FORMAT) : nullptr;
-        pair_product<FORMAT, t, true>(panel, units, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
+        pair_product<FORMAT, t, true>(panel, heads, unpacked, ahead, x, p.first + first, from, count, results + first * PANEL);
       });
     }
     return true;
@@ -731,6 +776,7 @@ void panel(const Product& p, int panel) {
   } else {
     static thread_local std::vector<float> sums;
     alignas(64) int16_t unpacked[UNPACKED * PANEL * BLOCK];
+    alignas(64) float heads[UNPACKED * PANEL * heads_a_block(FORMAT)];
     sums.assign(static_cast<size_t>(n) * PANEL, 0.0f);
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
@@ -752,9 +798,10 @@ void panel(const Product& p, int panel) {
         continue;
       }
       unpack_blocks<FORMAT>(data, table, count, unpacked);
+      unpack_heads<FORMAT>(data, units, from, count, heads);
       const uint8_t* next = data + count * block_bytes(FORMAT);
       tiles<TILE>(n, [&](auto t, int first) {
-        panel_product<FORMAT, t, true>(data, units, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
+        panel_product<FORMAT, t, true>(data, heads, unpacked, first == 0 ? next : nullptr, table, x, p.first + first, from, count,
                                        results + first * PANEL);
       });
     }
