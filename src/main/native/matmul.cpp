@@ -160,11 +160,11 @@ HeadBytes head_bytes_of(const uint8_t* block, const float* units, int b) {
   return {block + PANEL * quant_bytes(FORMAT), units + unit_bytes(FORMAT) / 2 * (b * BLOCK / GROUP)};
 }
 
-// Those of block b of a panel, which begins at `block`. numbers: of `unpack_units`, or the block's of `unpack_heads` if READY
+// Those of block b of a panel, which begins at `block`. numbers: of `unpack_units`; if READY of `unpack_heads`, from block `from` on
 template <Format FORMAT, bool READY>
-[[gnu::always_inline]] inline auto block_heads(const uint8_t* block, const float* numbers, int b) {
+[[gnu::always_inline]] inline auto block_heads(const uint8_t* block, const float* numbers, int from, int b) {
   if constexpr (READY) {
-    return ReadyHeads{numbers};
+    return ReadyHeads{numbers + PANEL * heads_a_block(FORMAT) * (b - from)};
   } else {
     return head_bytes_of<FORMAT>(block, numbers, b);
   }
@@ -313,11 +313,11 @@ template <Format FORMAT, int T, bool READY, typename BlockHeads>
 }
 
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null; unpacked, units: the output of
-// `unpack_blocks` if READY; otherwise the blocks are unpacked here.
+// products to `results` [T, PANEL]. ahead: as many blocks that are loaded into the cache meanwhile, or null; unpacked, numbers: the
+// output of `unpack_blocks` and `unpack_heads` if READY; otherwise the blocks are unpacked here, and `numbers` are the panel's units.
 // Not part of the caller, where GCC would keep sums in memory.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void panel_product(const uint8_t* panel, const float* units, const int16_t* unpacked, const uint8_t* ahead,
+[[gnu::noinline]] void panel_product(const uint8_t* panel, const float* numbers, const int16_t* unpacked, const uint8_t* ahead,
                                        U8x16 table, const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int HALF_BYTES = PANEL * (READY ? 2 * BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
@@ -332,7 +332,7 @@ template <Format FORMAT, int T, bool READY>
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const auto heads = block_heads<FORMAT, READY>(panel, READY ? units + PANEL * heads_a_block(FORMAT) * (b - from) : units, b);
+    const auto heads = block_heads<FORMAT, READY>(panel, numbers, from, b);
     if constexpr (scales_a_block(FORMAT) == 1) {
       word_part<FORMAT, T, READY>(words, heads, 0, table, whole, b, results);
     } else {
@@ -694,7 +694,7 @@ template <Format FORMAT, int T, bool READY, typename BlockHeads>
 
 // As panel_product.
 template <Format FORMAT, int T, bool READY>
-[[gnu::noinline]] void pair_product(const uint8_t* panel, const float* units, const uint8_t* unpacked, const uint8_t* ahead,
+[[gnu::noinline]] void pair_product(const uint8_t* panel, const float* numbers, const uint8_t* unpacked, const uint8_t* ahead,
                                     const RoundedRows& x, int first, int from, int count, float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
@@ -712,7 +712,7 @@ template <Format FORMAT, int T, bool READY>
       load_ahead(ahead, block_bytes(FORMAT));
       ahead += block_bytes(FORMAT);
     }
-    const auto heads = block_heads<FORMAT, READY>(panel, READY ? units + PANEL * heads_a_block(FORMAT) * (b - from) : units, b);
+    const auto heads = block_heads<FORMAT, READY>(panel, numbers, from, b);
     if constexpr (PARTS == 1) {
       pair_part<FORMAT, T, READY>(words, heads, 0, whole, b, results);
     } else {
