@@ -7,13 +7,13 @@
 
 namespace llmworker {
 
-// How a matrix is held: quants of 4 or 8 bits with a float16 scale for each block or half block, and an offset if the format has
-// one; codes of 4 bits, which are places in a table of the matrix, likewise with scales; or plain numbers. Q4_K and Q6_K have the
+// How a matrix is held: quants of 4, 5 or 8 bits with a float16 scale for each block or half block, and an offset if the format has
+// one; codes of 4 bits, which are places in a table of the matrix, likewise with scales; or plain numbers. Q4_K, Q5_K and Q6_K have the
 // quants of the types of a file with these names. Their scales and offsets are bytes, and float16 numbers for 256 columns.
 enum class Format {
   Q4 = 0,
   Q8 = 1,
-  Q8_OFFSET = 2,
+  Q5 = 2,
   Q6_K = 3,
   F32 = 4,
   F16 = 5,
@@ -23,6 +23,8 @@ enum class Format {
   CODES_HALF_BLOCKS = 9,
   Q4_CENTRED = 10,
   Q4_K = 11,
+  Q5_K = 12,
+  Q5_CENTRED = 13,
 };
 
 // What the KV cache holds. Q8: bytes, with a float16 scale for each 32 of them.
@@ -124,7 +126,7 @@ Enum up_to(Enum last, const char* what, int64_t number) {
 
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  return up_to(Format::Q4_K, "weight format", number);
+  return up_to(Format::Q5_CENTRED, "weight format", number);
 }
 
 template <>

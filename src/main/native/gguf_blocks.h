@@ -28,13 +28,13 @@ constexpr BlockShape block_shape(GgufType type) {
   switch (type) {
     case GgufType::Q4_0: return {32, 18, Format::Q4_CENTRED};
     case GgufType::Q4_1: return {32, 20, Format::Q4};
-    case GgufType::Q5_0: return {32, 22, Format::Q8_OFFSET};
-    case GgufType::Q5_1: return {32, 24, Format::Q8_OFFSET};
+    case GgufType::Q5_0: return {32, 22, Format::Q5_CENTRED};
+    case GgufType::Q5_1: return {32, 24, Format::Q5};
     case GgufType::Q8_0: return {32, 34, Format::Q8};
     case GgufType::Q2_K: return {256, 84, Format::Q4_HALF_BLOCKS};
     case GgufType::Q3_K: return {256, 110, Format::CODES_HALF_BLOCKS};
     case GgufType::Q4_K: return {256, 144, Format::Q4_K};
-    case GgufType::Q5_K: return {256, 176, Format::Q8_OFFSET};
+    case GgufType::Q5_K: return {256, 176, Format::Q5_K};
     case GgufType::Q6_K: return {256, 210, Format::Q6_K};
     case GgufType::IQ2_XXS: return {256, 66, Format::CODES};
     case GgufType::IQ2_XS: return {256, 74, Format::CODES_HALF_BLOCKS};

@@ -23,7 +23,7 @@ constexpr int DIRECT_BLOCKS = 16;
 constexpr int AHEAD = 8192;
 // Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
 constexpr int BYTE_BLOCKS = 32;
-constexpr int PAIRS = BLOCK / 2, HALF = BLOCK / 2;
+constexpr int PAIRS = BLOCK / 2;
 // Columns are taken four at a time in products of bytes.
 constexpr int BYTE_STEPS = BLOCK / 4;
 
@@ -34,8 +34,8 @@ template <int N, typename F>
   (std::make_integer_sequence<int, N>());
 }
 
-// Up to this many rows, each tile unpacks the weights itself. tile: its rows. To join the bits of Q6_K takes longer.
-constexpr int direct(Format format, int tile) { return format == Format::Q6_K ? tile : DIRECT; }
+// Up to this many rows, each tile unpacks the weights itself. tile: its rows. To join quants with their high bits takes longer.
+constexpr int direct(Format format, int tile) { return high_bits(format) > 0 ? tile : DIRECT; }
 
 constexpr int pairs_a_word(Format format) { return has_nibbles(format) ? 4 : 2; }
 
@@ -44,20 +44,25 @@ inline WideWords numbers(WideWords word, bool high, U8x16 table) {
   return pick(table, low_nibbles(high ? shift_right(word, 4) : word));
 }
 
-// Of words of high bits: fields of two bits, shifted so that two of them are above the nibbles of bytes. field: the place of the
-// first one
-template <typename Words>
-[[gnu::always_inline]] inline Words above_nibbles(Words high, int field, Words mask) {
-  return (field < 2 ? shift_left(high, 4 - 2 * field) : shift_right(high, 2 * field - 4)) & mask;
+// Shifts words of high bits so that those of step `step` are above the nibbles of their bytes. mask: all that is there then
+template <Format FORMAT, typename Words>
+[[gnu::always_inline]] inline Words above_nibbles(Words high, int step, Words mask) {
+  const int at = high_bits(FORMAT) * step;
+  return (at < 4 ? shift_left(high, 4 - at) : shift_right(high, at - 4)) & mask;
 }
+
+// What a format with high bits has above the nibbles of two bytes.
+constexpr int16_t high_mask(Format format) { return static_cast<int16_t>(((1 << high_bits(format)) - 1) * 0x1010); }
+// Where the word of high bits of a block, or half block, begins.
+constexpr int high_at(Format format) { return 4 * PANEL * (BLOCK / 8) / scales_a_block(format); }
 
 // Step `step` of a block, or half block: four columns of LANES rows as unsigned bytes.
 template <Format FORMAT>
 [[gnu::always_inline]] inline WideWords unsigned_bytes(const uint8_t* words, int step) {
   const WideWords eight = load_wide(words + 4 * PANEL * (step / 2));
   const WideWords nibbles = low_nibbles(step % 2 == 0 ? eight : shift_right(eight, 4));
-  if constexpr (FORMAT != Format::Q6_K) return nibbles;
-  return nibbles | above_nibbles(load_wide(words + 4 * PANEL * (HALF / 8)), step, splat_word_wide(0x3030));
+  if constexpr (high_bits(FORMAT) == 0) return nibbles;
+  return nibbles | above_nibbles<FORMAT>(load_wide(words + high_at(FORMAT)), step, splat_word_wide(high_mask(FORMAT)));
 }
 
 // Pair number `pair` of the columns in a block, or half block, of LANES rows, as 16-bit numbers. words: of the first of these rows;
@@ -66,16 +71,14 @@ template <Format FORMAT>
 [[gnu::always_inline]] inline WideWords unpack(const uint8_t* words, int pair, U8x16 table) {
   const WideWords word = load_wide(words + 4 * PANEL * (pair / pairs_a_word(FORMAT)));
   const int step = pair % pairs_a_word(FORMAT);
-  if constexpr (FORMAT == Format::Q6_K) {
+  if constexpr (high_bits(FORMAT) > 0) {
     const WideWords bytes = unsigned_bytes<FORMAT>(words, pair / 4 * 2 + pair % 2);
-    return (pair % 4 < 2 ? lowest_bits(bytes, 8) : shift_right(bytes, 8)) + splat_word_wide(-32);
+    return (pair % 4 < 2 ? lowest_bits(bytes, 8) : shift_right(bytes, 8)) + splat_word_wide(-subtracted(FORMAT));
   } else if constexpr (has_codes(FORMAT)) {
     const WideWords bytes = numbers(word, step % 2 == 1, table);
     return shift_right_signed(step < 2 ? shift_left(bytes, 8) : bytes, 8);
   } else if (has_nibbles(FORMAT)) {
     return lowest_bits(shift_right(word, 4 * step), 4);
-  } else if (FORMAT == Format::Q8_OFFSET) {
-    return step == 0 ? lowest_bits(word, 8) : shift_right(word, 8);
   } else {
     return shift_right_signed(step == 0 ? shift_left(word, 8) : word, 8);
   }
@@ -97,6 +100,15 @@ inline Vector load_numbers(const Number* p) {
   }
 }
 
+template <typename Vector>
+inline Vector all_lanes(float number) {
+  if constexpr (std::is_same_v<Vector, F32x8>) {
+    return splat(number);
+  } else {
+    return splat_wide(number);
+  }
+}
+
 // What a panel has behind the quants of a block, and the units of the block's group: [kinds, PANEL].
 struct HeadBytes {
   const uint8_t* heads;
@@ -109,6 +121,10 @@ struct HeadBytes {
     if constexpr (has_offset(FORMAT)) {
       all.offset[0] = one<FORMAT, Vector>(1, part, lane);
       all.offset[1] = one<FORMAT, Vector>(1, part, other_lane);
+      if constexpr (subtracted(FORMAT) > 0) {
+        const Vector more = all_lanes<Vector>(subtracted(FORMAT));
+        for (const int i : {0, 1}) all.offset[i] = multiply_add(all.scale[i], more, all.offset[i]);
+      }
     }
     return all;
   }
@@ -276,8 +292,8 @@ template <Format FORMAT, bool READY, int STEP = 0, int T, int CHAINS>
                                              size_t stride) {
   if constexpr (STEP < PAIRS / scales_a_block(FORMAT)) {
     constexpr int BYTES = 4 * PANEL, OTHERS = 4 * LANES;
-    // In Q6_K the next two pairs come of the same bytes.
-    constexpr int PAIR = FORMAT == Format::Q6_K ? STEP / 4 * 4 + STEP % 2 * 2 + STEP % 4 / 2 : STEP;
+    // With high bits, two pairs that follow each other come of the same bytes.
+    constexpr int PAIR = high_bits(FORMAT) > 0 ? STEP / 4 * 4 + STEP % 2 * 2 + STEP % 4 / 2 : STEP;
     WideWords a, b;
     if constexpr (READY) {
       a = load_wide(words + BYTES * PAIR);
@@ -306,7 +322,7 @@ template <Format FORMAT, int T, bool READY, typename BlockHeads>
 [[gnu::always_inline]] inline void word_part(const uint8_t* words, const BlockHeads& heads, int part, U8x16 table, const WordRows& x,
                                              int b, float* results) {
   Chains<T, std::min(chains(T), pairs_a_word(FORMAT))> products;
-  if constexpr (centre(FORMAT) != 0) products.first.start(x.centres + b, x.blocks);
+  if constexpr (FORMAT == Format::Q4_CENTRED) products.first.start(x.centres + b, x.blocks);
   add_pairs<FORMAT, READY>(products, words, table, x.columns + BLOCK * b, x.stride);
   const auto all = heads.template of<FORMAT, WideFloats>(part, 0, LANES);
   products.total().template settle<has_offset(FORMAT)>(all, x.scales + b, x.totals + b, x.blocks, results);
@@ -460,24 +476,22 @@ struct Octet {
   I16x16 first, others;
 };
 
-// Number i of a block, or half block, that begins at `words`. Unsigned bytes become smaller by 128.
+// Number i of a block, or half block, that begins at `words`.
 template <Format FORMAT>
 inline Octet octet(const uint8_t* words, int i, U8x16 table) {
   if constexpr (has_nibbles(FORMAT)) {
     const I16x16 nibbles = load_words(words + 64 * i), low = splat_word(0x0F0F);
     const Octet quants{nibbles & low, shift_right(nibbles, 4) & low};
     if constexpr (has_codes(FORMAT)) return {pick(table, quants.first), pick(table, quants.others)};
-    if constexpr (FORMAT == Format::Q6_K) {
-      const I16x16 high = load_words(words + 64 * (HALF / 8)), mask = splat_word(0x3030);
-      return {add_bytes(quants.first | above_nibbles(high, 2 * i, mask), -32),
-              add_bytes(quants.others | above_nibbles(high, 2 * i + 1, mask), -32)};
+    if constexpr (high_bits(FORMAT) > 0) {
+      const I16x16 high = load_words(words + high_at(FORMAT)), mask = splat_word(high_mask(FORMAT));
+      return {add_bytes(quants.first | above_nibbles<FORMAT>(high, 2 * i, mask), -subtracted(FORMAT)),
+              add_bytes(quants.others | above_nibbles<FORMAT>(high, 2 * i + 1, mask), -subtracted(FORMAT))};
     }
     return quants;
   } else {
     const I16x16 first = load_words(words + 128 * i), others = load_words(words + 128 * i + 64);
-    if constexpr (FORMAT != Format::Q8_OFFSET) return {first, others};
-    const I16x16 signs = splat_word(static_cast<int16_t>(0x8080));
-    return {first ^ signs, others ^ signs};
+    return {first, others};
   }
 }
 
@@ -549,8 +563,7 @@ void byte_product(const uint8_t* panel, const float* units, U8x16 table, int gro
       }
       const auto all = heads.of<FORMAT, F32x8>(part, 8 * group, 8 * (group + GROUPS - 1));
       const float* totals = (PARTS == 1 ? x.sums(first) : x.half_sums(part, first)) + from + b;
-      // Unsigned bytes are smaller by 128.
-      constexpr int FACTOR = FORMAT == Format::Q8_OFFSET ? 128 : -centre(FORMAT);
+      constexpr int FACTOR = FORMAT == Format::Q4_CENTRED ? -subtracted(FORMAT) : 0;
       tile.template settle<has_offset(FORMAT), FACTOR>(all, scales, totals, added, blocks, results);
     }
   }
@@ -682,8 +695,7 @@ struct PairRows {
 template <Format FORMAT, int T, bool READY, typename BlockHeads>
 [[gnu::always_inline]] inline void pair_part(const uint8_t* words, const BlockHeads& heads, int part, const PairRows& x, int b,
                                              float* results) {
-  // With offsets, unsigned quants of 4 bits are meant as they are. Their sums fit, too.
-  constexpr bool CENTRED = !has_offset(FORMAT);
+  constexpr bool CENTRED = subtracted(FORMAT) > 0;
   PairSums<T> pairs;
   pairs.template start<CENTRED>(x.centres + b, x.blocks);
   const int8_t* const columns = x.columns + BLOCK * b;
@@ -699,7 +711,7 @@ template <Format FORMAT, int T, bool READY>
   constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
   const int8_t* const columns = x.bytes(has_nibbles(FORMAT), first);
-  const PairRows whole{columns, x.stride(), x.pair_centres(first), x.multiples(first), x.sums(first), blocks};
+  const PairRows whole{columns, x.stride(), x.pair_centres(subtracted(FORMAT), first), x.multiples(first), x.sums(first), blocks};
   PairRows low = whole, high = whole;
   low.centres = x.half_pair_centres(0, first);
   low.totals = x.half_sums(0, first);
@@ -813,13 +825,15 @@ void panel(const Product& p, int i) {
   switch (p.w->format()) {
     case Format::Q4: return panel<Format::Q4>(p, i);
     case Format::Q8: return panel<Format::Q8>(p, i);
-    case Format::Q8_OFFSET: return panel<Format::Q8_OFFSET>(p, i);
+    case Format::Q5: return panel<Format::Q5>(p, i);
     case Format::Q6_K: return panel<Format::Q6_K>(p, i);
     case Format::Q4_HALF_BLOCKS: return panel<Format::Q4_HALF_BLOCKS>(p, i);
     case Format::CODES: return panel<Format::CODES>(p, i);
     case Format::CODES_HALF_BLOCKS: return panel<Format::CODES_HALF_BLOCKS>(p, i);
     case Format::Q4_CENTRED: return panel<Format::Q4_CENTRED>(p, i);
     case Format::Q4_K: return panel<Format::Q4_K>(p, i);
+    case Format::Q5_K: return panel<Format::Q5_K>(p, i);
+    case Format::Q5_CENTRED: return panel<Format::Q5_CENTRED>(p, i);
     case Format::F32: return panel<Format::F32>(p, i);
     case Format::F16: return panel<Format::F16>(p, i);
     case Format::BF16: return panel<Format::BF16>(p, i);
@@ -870,7 +884,7 @@ void RoundedRows::resize(int n, int columns) {
   grow(sums_, blocks);
   for (auto& sums : half_sums_) grow(sums, blocks);
   grow(multiples_, blocks);
-  grow(pair_centres_, blocks);
+  for (auto& centres : pair_centres_) grow(centres, blocks);
   for (auto& centres : half_pair_centres_) grow(centres, blocks);
   grow(row_scales_, rows);
 }
@@ -957,7 +971,7 @@ void RoundedRows::put_pairs(size_t at, const int16_t* quants) {
       odd[half] = static_cast<int>(sum8(to_floats(pair_products(numbers, splat_pair(ODD)))));
       half_pair_centres_[half][at] = pair(-32 * even[half], -32 * odd[half]);
     }
-    pair_centres_[at] = pair(-8 * (even[0] + even[1]), -8 * (odd[0] + odd[1]));
+    for (const int i : {0, 1}) pair_centres_[i][at] = pair(-(8 << i) * (even[0] + even[1]), -(8 << i) * (odd[0] + odd[1]));
   }
 }
 
@@ -995,9 +1009,9 @@ void RoundedRows::copy(int row, const RoundedRows& from, int from_row) {
   for (const int i : {0, 1}) {
     std::copy_n(from.half_sums(i, from_row), blocks, half_sums_[i].data() + static_cast<size_t>(row) * blocks);
     std::copy_n(from.half_pair_centres(i, from_row), blocks, half_pair_centres_[i].data() + static_cast<size_t>(row) * blocks);
+    std::copy_n(from.pair_centres(8 << i, from_row), blocks, pair_centres_[i].data() + static_cast<size_t>(row) * blocks);
   }
   std::copy_n(from.multiples(from_row), blocks, multiples_.data() + static_cast<size_t>(row) * blocks);
-  std::copy_n(from.pair_centres(from_row), blocks, pair_centres_.data() + static_cast<size_t>(row) * blocks);
   row_scales_[row] = from.row_scale(from_row);
 }
 

@@ -48,7 +48,10 @@ class RoundedRows {
   // Of PAIRS, for each block: its scale, twice.
   const int32_t* multiples(int row) const { return multiples_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
   // Of PAIRS, for each block two numbers of 16 bits: -8 times the sum of the quants in even columns, and in odd ones.
-  const int32_t* pair_centres(int row) const { return pair_centres_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
+  // subtracted: 8, or 16 for as many times
+  const int32_t* pair_centres(int subtracted, int row) const {
+    return pair_centres_[subtracted == 16].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
+  }
   // The same with -32 times, of its first or second 16 quants.
   const int32_t* half_pair_centres(int half, int row) const {
     return half_pair_centres_[half].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
@@ -87,7 +90,7 @@ class RoundedRows {
   std::vector<int16_t> quants_;
   std::vector<int8_t> bytes_[2];
   std::vector<int32_t> multiples_;
-  std::vector<int32_t> pair_centres_;
+  std::vector<int32_t> pair_centres_[2];
   std::vector<int32_t> half_pair_centres_[2];
   std::vector<float> row_scales_;
   std::vector<uint8_t> halves_[2];

@@ -40,27 +40,34 @@ U8x16 nibble_words(U8x16 first, U8x16 others) {
   return join_nibbles(pick(first, order), pick(others, order));
 }
 
-// The two words of the bits above 4, of columns 0 to 15 and of the others.
-std::array<uint32_t, 2> high_words(U8x16 first, U8x16 others) {
-  // The columns of the first and third two bits of each byte of a word, and then those of the second and fourth ones.
+// Joins the high bits of 16 columns: byte k of the result has those of four columns. spread: a sum of powers of two; the products of a
+// word's four bytes with them put the bits side by side, in the product's highest byte
+uint32_t join_high_bits(U8x16 quants, uint32_t spread) {
   static constexpr std::array<uint8_t, 16> ORDER = [] {
     std::array<uint8_t, 16> order{};
-    for (int i = 0; i < 16; i++) order[i % 2 * 8 + i / 4 * 2 + i / 2 % 2] = static_cast<uint8_t>(HIGH_COLUMNS[i]);
+    for (int i = 0; i < 16; i++) order[i] = static_cast<uint8_t>(HIGH_COLUMNS[i]);
     return order;
   }();
-  const U8x16 order = load16(ORDER.data());
-  uint32_t joined[4];
-  store16(reinterpret_cast<uint8_t*>(joined), join_nibbles(pick(high_nibbles(first), order), pick(high_nibbles(others), order)));
-  // A nibble has two of its bits.
-  return {joined[0] | joined[1] << 2, joined[2] | joined[3] << 2};
+  uint32_t bytes[4], joined = 0;
+  store16(reinterpret_cast<uint8_t*>(bytes), pick(high_nibbles(quants), load16(ORDER.data())));
+  for (int k = 0; k < 4; k++) joined |= (bytes[k] * spread >> 24) << (8 * k);
+  return joined;
 }
 
-// The words of 6-bit quants: of each 16 columns those of the low 4 bits, and then one of the others.
-void put_six_bits(U8x16 first, U8x16 others, U8x16 (&words)[2]) {
+// The words of quants with high bits.
+void put_high_bits(Format format, U8x16 first, U8x16 others, U8x16 (&words)[2]) {
+  constexpr uint32_t ONE_BIT = 1 << 24 | 1 << 17 | 1 << 10 | 1 << 3, TWO_BITS = 1 << 24 | 1 << 18 | 1 << 12 | 1 << 6;
   uint32_t low[4];
   store16(reinterpret_cast<uint8_t*>(low), nibble_words(low_nibbles(first), low_nibbles(others)));
-  const auto high = high_words(first, others);
-  const uint32_t all[8] = {low[0], low[1], high[0], low[2], low[3], high[1]};
+  uint32_t all[8] = {low[0], low[1], low[2], low[3]};
+  if (scales_a_block(format) == 1) {
+    all[4] = join_high_bits(first, ONE_BIT) | join_high_bits(others, ONE_BIT) << 4;
+  } else {
+    all[2] = join_high_bits(first, TWO_BITS);
+    all[3] = low[2];
+    all[4] = low[3];
+    all[5] = join_high_bits(others, TWO_BITS);
+  }
   for (const int i : {0, 1}) words[i] = load16(reinterpret_cast<const uint8_t*>(all + 4 * i));
 }
 
@@ -74,8 +81,8 @@ U8x16 byte_words(U8x16 quants) {
 Lane lane_of(Format format, const Quants& from, bool& finite) {
   const U8x16 low = load16(from.quants), high = load16(from.quants + 16);
   Lane lane{};
-  if (format == Format::Q6_K) {
-    put_six_bits(low, high, lane.words);
+  if (high_bits(format) > 0) {
+    put_high_bits(format, low, high, lane.words);
   } else if (has_nibbles(format)) {
     lane.words[0] = nibble_words(low, high);
   } else {
@@ -108,6 +115,25 @@ void store_heads(Format format, const Lane* rows, int at, int n, uint8_t* out) {
   const int bytes = head_bytes(format);
   for (int head = 0; head < heads_a_block(format); head++) {
     for (int i = 0; i < n; i++) std::memcpy(out + bytes * (PANEL * head + at + i), &rows[i].heads[head], bytes);
+  }
+}
+
+// The quants or codes of a row's whole block. words: the row's first one
+void unpack_row(Format format, const uint8_t* words, int (&quants)[BLOCK]) {
+  const auto word = [&](int which) { return at<uint32_t>(words + 4 * PANEL * which); };
+  for (int i = 0; i < BLOCK; i++) {
+    if (has_nibbles(format)) {
+      quants[8 * (i / 8) + NIBBLE_COLUMNS[i % 8]] = static_cast<int>(word(i / 8) >> (4 * (i % 8)) & 15);
+    } else {
+      quants[4 * (i / 4) + BYTE_COLUMNS[i % 4]] = static_cast<int8_t>(word(i / 4) >> (8 * (i % 4)));
+    }
+  }
+  if (high_bits(format) == 0) return;
+  // Byte k of the word has a bit of each column, first those of the first 16 columns.
+  const uint32_t high = word(4);
+  for (int i = 0; i < BLOCK; i++) {
+    const int half = i / 16, in_half = i % 16;
+    quants[16 * half + HIGH_COLUMNS[in_half]] += static_cast<int>(high >> (8 * (in_half / 4) + 4 * half + in_half % 4) & 1) << 4;
   }
 }
 
@@ -309,21 +335,10 @@ void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
     };
     const float scale = number(0);
     const float offset = has_offset(format_) ? number(1) : 0.0f;
-    for (int word = 0; word < quant_bytes(format_) / 4; word++) {
-      const uint32_t bits = at<uint32_t>(panel + 4 * (PANEL * word + lane));
-      if (has_nibbles(format_)) {
-        for (int i = 0; i < 8; i++) {
-          const int quant = bits >> (4 * i) & 15;
-          out[8 * word + NIBBLE_COLUMNS[i]] = (has_codes(format_) ? table_[quant] : quant - centre(format_)) * scale + offset;
-        }
-      } else {
-        for (int i = 0; i < 4; i++) {
-          const uint8_t byte = bits >> (8 * i);
-          const int quant = format_ == Format::Q8 ? static_cast<int8_t>(byte) : byte;
-          out[4 * word + BYTE_COLUMNS[i]] = quant * scale + offset;
-        }
-      }
-    }
+    int quants[BLOCK];
+    unpack_row(format_, panel + 4 * lane, quants);
+    const int lower = has_offset(format_) ? 0 : middle(format_);
+    for (int i = 0; i < BLOCK; i++) out[i] = (has_codes(format_) ? table_[quants[i]] : quants[i] - lower) * scale + offset;
   }
 }
 

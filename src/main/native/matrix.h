@@ -21,24 +21,25 @@ constexpr int BLOCK = 32;
 constexpr int TABLE = 16;
 
 constexpr bool has_codes(Format format) { return format == Format::CODES || format == Format::CODES_HALF_BLOCKS; }
-// Whether words have 4 bits of each of 8 columns. In Q6_K the two highest bits are apart, behind the words of each half block.
+// Bits of a quant beside its lowest four. They are apart, in a word behind the others of the block or half block.
+constexpr int high_bits(Format format) {
+  if (format == Format::Q6_K) return 2;
+  return format == Format::Q5 || format == Format::Q5_CENTRED || format == Format::Q5_K ? 1 : 0;
+}
+// Whether words have 4 bits of each of 8 columns.
 constexpr bool has_nibbles(Format format) {
   return format == Format::Q4 || format == Format::Q4_CENTRED || format == Format::Q4_HALF_BLOCKS || format == Format::Q4_K ||
-         format == Format::Q6_K || has_codes(format);
+         high_bits(format) > 0 || has_codes(format);
 }
-constexpr int quant_bytes(Format format) {
-  if (format == Format::Q6_K) return BLOCK * 6 / 8;
-  return has_nibbles(format) ? BLOCK / 2 : BLOCK;
-}
+constexpr int quant_bytes(Format format) { return has_nibbles(format) ? BLOCK * (4 + high_bits(format)) / 8 : BLOCK; }
 constexpr bool has_offset(Format format) {
-  return format == Format::Q4 || format == Format::Q8_OFFSET || format == Format::Q4_HALF_BLOCKS || format == Format::Q4_K;
+  return format == Format::Q4 || format == Format::Q4_HALF_BLOCKS || format == Format::Q4_K || format == Format::Q5 ||
+         format == Format::Q5_K;
 }
 // Whether scales and offsets are steps: integers of a byte, times the units of a group of columns, which are float16 numbers.
-constexpr bool has_steps(Format format) { return format == Format::Q4_K || format == Format::Q6_K; }
+constexpr bool has_steps(Format format) { return format == Format::Q4_K || format == Format::Q5_K || format == Format::Q6_K; }
 // Columns that share units.
 constexpr int GROUP = 256;
-// What quants are made smaller by in products. Instead of an offset of each row, an integer of the activations does it.
-constexpr int centre(Format format) { return format == Format::Q4_CENTRED ? 8 : 0; }
 constexpr int scales_a_block(Format format) {
   return format == Format::Q6_K || format == Format::Q4_HALF_BLOCKS || format == Format::CODES_HALF_BLOCKS ? 2 : 1;
 }
@@ -55,17 +56,21 @@ constexpr size_t number_bytes(Format format) { return format == Format::F32 ? 4 
 constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
-// The columns of a half block in the word of high bits, two bits each, from the lowest ones on. After the same shift, bytes of this
-// word have the high bits of the columns that bytes of nibbles have.
+// The columns of a half block in the word of high bits, four in each byte, from its lowest bits on. If a word has the bits of a whole
+// block, those of the other 16 columns follow in the same order. So the same shift finds the high bits of the columns that the bytes of
+// nibbles have.
 constexpr int HIGH_COLUMNS[16] = {0, 2, 8, 10, 4, 6, 12, 14, 1, 3, 9, 11, 5, 7, 13, 15};
 
 // How the activations of a product are rounded.
 enum class Bits { SIXTEEN, EIGHT };
 
-// The middle of quants of at most 6 bits; 0: the format has others. It is subtracted so that they have both signs, unless the format has
-// offsets: sums of a block's products with bytes fit into 16 bits with it (8 · 32 · 127 = 32,512), and without (16 · 15 · 127 = 30,480).
-constexpr int middle(Format format) {
-  return format == Format::Q6_K ? 32 : has_nibbles(format) && !has_codes(format) ? 8 : 0;
+// The middle of quants of at most 6 bits; 0: the format has others.
+constexpr int middle(Format format) { return has_nibbles(format) && !has_codes(format) ? 8 << high_bits(format) : 0; }
+// What products subtract from quants, so that they have both signs. Sums of a block's products with bytes fit into 16 bits then: they
+// are at most 16 · 16 · 127 = 32,512 with 5 bits, and 8 · 32 · 127 with 6. They also fit without if a quant has 4 bits:
+// 16 · 15 · 127 = 30,480. If the format has an offset, products add to it what they have subtracted.
+constexpr int subtracted(Format format) {
+  return format == Format::Q4_CENTRED || high_bits(format) > 0 ? middle(format) : 0;
 }
 // Whether products with activations of 8 bits are faster than with 16: if sums of a block's products fit into 16 bits.
 constexpr bool gains_from_bytes(Format format) { return middle(format) != 0; }
@@ -77,14 +82,14 @@ constexpr size_t block_bytes(Format format) {
 // Bytes of the units of a panel and a group of columns: those of scales and, if there are any, of offsets.
 constexpr size_t unit_bytes(Format format) { return has_steps(format) ? size_t{2} * PANEL * (has_offset(format) ? 2 : 1) : 0; }
 
-// 32 elements of a row. An element is quant · scale + offset; in Q6_K it is (quant - 32) · scale, and in Q4_CENTRED
-// (quant - 8) · scale. Of codes it is the table's number times the scale.
+// 32 elements of a row. An element is quant · scale + offset. In formats without offsets it is quant · scale in Q8, and
+// (quant - middle) · scale in others. Of codes it is the table's number times the scale.
 struct Quants {
   static constexpr int COUNT = BLOCK;
 
   uint8_t quants[COUNT];  // or codes, in the order of the columns
   float scales[2];        // one for all elements, or one for each 16 of them
-  float offsets[2];       // likewise; not of Q4_CENTRED, Q8 and formats with codes
+  float offsets[2];       // likewise, of formats with offsets
   // The next two are of formats with steps, of scales and of offsets. A scale is its step times the unit, and an offset likewise.
   int8_t steps[2][2];
   uint16_t units[2];  // as bits of float16 numbers

@@ -63,8 +63,12 @@ def native_format(gguf_type: int) -> int:
         return native_formats.Q4_K
     if gguf_type == gguf_types.Q8_0:
         return native_formats.Q8
-    if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1 or gguf_type == gguf_types.Q5_K:
-        return native_formats.Q8_OFFSET
+    if gguf_type == gguf_types.Q5_0:
+        return native_formats.Q5_CENTRED
+    if gguf_type == gguf_types.Q5_1:
+        return native_formats.Q5
+    if gguf_type == gguf_types.Q5_K:
+        return native_formats.Q5_K
     if gguf_type == gguf_types.Q6_K:
         return native_formats.Q6_K
     if gguf_type == gguf_types.Q2_K:

@@ -5,7 +5,7 @@ from typing import Final, List
 # `Format` in matrix.h: how a matrix is held.
 Q4: Final[int] = 0
 Q8: Final[int] = 1
-Q8_OFFSET: Final[int] = 2
+Q5: Final[int] = 2
 Q6_K: Final[int] = 3
 F32: Final[int] = 4
 F16: Final[int] = 5
@@ -15,6 +15,8 @@ CODES: Final[int] = 8
 CODES_HALF_BLOCKS: Final[int] = 9
 Q4_CENTRED: Final[int] = 10
 Q4_K: Final[int] = 11
+Q5_K: Final[int] = 12
+Q5_CENTRED: Final[int] = 13
 
 # `CacheType` in kv_cache.h.
 CACHE_F32: Final[int] = 0

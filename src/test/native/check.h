@@ -84,10 +84,10 @@ std::span<const uint8_t> bytes_of(const std::vector<Number>& numbers) {
 inline int below(Random& random, int limit) { return static_cast<int>(random() % static_cast<uint32_t>(limit)); }
 
 constexpr llmworker::Format ALL_FORMATS[] = {
-    llmworker::Format::Q4,  llmworker::Format::Q8,  llmworker::Format::Q8_OFFSET, llmworker::Format::Q4_CENTRED,
+    llmworker::Format::Q4,  llmworker::Format::Q8,  llmworker::Format::Q5, llmworker::Format::Q4_CENTRED,
     llmworker::Format::F32, llmworker::Format::F16, llmworker::Format::BF16,      llmworker::Format::Q4_HALF_BLOCKS,
     llmworker::Format::CODES, llmworker::Format::CODES_HALF_BLOCKS,
-    llmworker::Format::Q4_K,  llmworker::Format::Q6_K};
+    llmworker::Format::Q4_K,  llmworker::Format::Q6_K, llmworker::Format::Q5_K, llmworker::Format::Q5_CENTRED};
 
 // The next number of columns that a matrix of this format can have.
 constexpr int fitting_columns(llmworker::Format format, int columns) {

@@ -545,7 +545,7 @@ void test_errors() {
                                       [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::out_of_range>("2 rows from row 0 on are outside the 1 rows of activations",
                                   [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
-  check_throws<std::invalid_argument>("no weight format has the number 12", [] { enumerator<Format>(12); });
+  check_throws<std::invalid_argument>("no weight format has the number 14", [] { enumerator<Format>(14); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 9", [] { enumerator<GgufType>(9); });
   check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });

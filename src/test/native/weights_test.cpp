@@ -22,12 +22,12 @@ std::string name(Format format) { return "format " + std::to_string(static_cast<
 
 
 // Quants are below this.
-int quants_end(Format format) { return format == Format::Q6_K ? 64 : has_nibbles(format) ? 16 : 256; }
+int quants_end(Format format) { return has_nibbles(format) ? 16 << high_bits(format) : 256; }
 
 int value(Format format, uint8_t quant) {
   if (has_codes(format)) return CODES[quant];
   if (format == Format::Q8) return static_cast<int8_t>(quant);
-  return format == Format::Q6_K ? quant - 32 : format == Format::Q4_CENTRED ? quant - 8 : quant;
+  return has_offset(format) ? quant : quant - middle(format);
 }
 
 // Blocks of `quant` with these scales and offsets. In formats with steps these are the units, and steps are 1.
@@ -225,7 +225,7 @@ void test_extremes(Threads& threads) {
   constexpr int COLUMNS = 256, ROWS = 16, N = 4;
   for (const Format format : ALL_FORMATS) {
     if (!is_quantised(format)) continue;
-    for (const int quant : {0, 2, 15, 63, 127, 128, 255}) {
+    for (const int quant : {0, 2, 15, 16, 31, 63, 127, 128, 255}) {
       if (quant >= quants_end(format)) continue;
       Memory memory;
       Matrix matrix(format, ROWS, COLUMNS, memory, table_of(format), true);

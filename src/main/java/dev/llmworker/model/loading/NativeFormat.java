@@ -12,10 +12,14 @@ public enum NativeFormat {
     Q4_HALF_BLOCKS(192, "4-bit quants"),
     /// Scales and offsets are bytes, times float16 numbers for 256 columns.
     Q4_K(148, "4-bit quants"),
-    /// Likewise.
+    Q5(192, "5-bit quants"),
+    /// As Q4_CENTRED, with 16.
+    Q5_CENTRED(176, "5-bit quants"),
+    /// As Q4_K.
+    Q5_K(180, "5-bit quants"),
+    /// As Q4_K.
     Q6_K(210, "6-bit quants"),
     Q8(272, "8-bit quants"),
-    Q8_OFFSET(288, "8-bit quants"),
     /// Places in a table of 16 numbers.
     CODES(144, "4-bit codes"),
     CODES_HALF_BLOCKS(160, "4-bit codes"),
@@ -41,7 +45,9 @@ public enum NativeFormat {
             case Q4_K -> Q4_K;
             case Q2_K -> Q4_HALF_BLOCKS;
             case Q8_0 -> Q8;
-            case Q5_0, Q5_1, Q5_K -> Q8_OFFSET;
+            case Q5_0 -> Q5_CENTRED;
+            case Q5_1 -> Q5;
+            case Q5_K -> Q5_K;
             case Q6_K -> Q6_K;
             case Q3_K, IQ1_M, IQ2_XS, IQ2_S -> CODES_HALF_BLOCKS;
             case IQ1_S, IQ2_XXS, IQ3_XXS, IQ3_S, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 -> CODES;
