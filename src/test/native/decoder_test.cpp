@@ -1,6 +1,7 @@
 // The cache, attention, the decoder and its errors.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <stdexcept>
 
 #include "attention.h"
@@ -291,6 +292,21 @@ std::vector<float> logits(Decoder& decoder, std::vector<float> x, int slot, cons
   return all;
 }
 
+// Which matrices may have activations of 8 bits: what each loses is in docs/decisions/0031. None may with a cache in float32.
+void test_coarse() {
+  const std::set<MatrixRole> coarse{MatrixRole::ATTENTION_OUTPUT, MatrixRole::GATE_UP, MatrixRole::DOWN, MatrixRole::SHARED_GATE_UP,
+                                    MatrixRole::SHARED_DOWN};
+  for (const CacheType type : ALL_TYPES) {
+    Decoder decoder(SIZES, 1e-5f, type, 1);
+    decoder.add_layer(plain_layer());
+    for (int number = 0; number <= static_cast<int>(MatrixRole::HEAD); number++) {
+      const auto role = enumerator<MatrixRole>(number);
+      check(decoder.begin_matrix(0, role).coarse == (coarse.contains(role) && type != CacheType::F32),
+            "activations of matrix role " + std::to_string(number) + " with cache type " + std::to_string(static_cast<int>(type)));
+    }
+  }
+}
+
 }  // namespace
 
 void test_attention() {
@@ -371,6 +387,7 @@ void test_bytes_not_finite() {
 }
 
 void test_decoder() {
+  test_coarse();
   Random random(6);
   const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
   for (CacheType type : ALL_TYPES) {
