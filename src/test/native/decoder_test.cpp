@@ -298,6 +298,7 @@ void test_coarse() {
                                     MatrixRole::SHARED_DOWN};
   for (const CacheType type : ALL_TYPES) {
     Decoder decoder(SIZES, 1e-5f, type, 1);
+    decoder.add_rope({std::vector<double>(8, 1.0), 1.0f});
     decoder.add_layer(plain_layer());
     for (int number = 0; number <= static_cast<int>(MatrixRole::HEAD); number++) {
       const auto role = enumerator<MatrixRole>(number);
