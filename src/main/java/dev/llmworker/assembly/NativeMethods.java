@@ -16,6 +16,8 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,10 +32,31 @@ final class NativeMethods {
     private static final byte[] MESSAGE = {'x'};
     private static final long WAIT_MILLIS = 20;
 
+    private static final FutureTask<Void> LINKING = new FutureTask<>(NativeMethods::callAll, null);
+
     private NativeMethods() {}
 
-    /// A failure is not reported here: it occurs again where the method is needed.
+    /// Calls them on a thread of its own.
+    static void startLinking() {
+        Thread.ofPlatform().name("linking").daemon().start(LINKING);
+    }
+
+    /// Calls them, or waits until they were called.
     static void link() {
+        // Returns at once if another thread does it or has done it.
+        LINKING.run();
+        try {
+            LINKING.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException _) {
+            // They are only called to save time.
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// A failure is not reported here: it occurs again where the method is needed.
+    private static void callAll() {
         try {
             readFile();
             talk();
