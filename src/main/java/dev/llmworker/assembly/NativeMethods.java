@@ -8,6 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.ref.WeakReference;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SelectionKey;
@@ -16,6 +19,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.slf4j.Logger;
@@ -61,6 +65,7 @@ final class NativeMethods {
             readFile();
             talk();
             write();
+            describeMachine();
             var _ = Float.intBitsToFloat(MESSAGE.length);
             new WeakReference<>(MESSAGE).clear();
             var _ = System.console();
@@ -77,6 +82,7 @@ final class NativeMethods {
         try (var files = Files.list(folder)) {
             var _ = files.findFirst();
         }
+        var _ = folder.toFile().list();
         var file = folder.resolve("modules");
         file.toFile().canRead();
         try (var channel = FileChannel.open(file);
@@ -89,6 +95,7 @@ final class NativeMethods {
     private static void talk() throws IOException {
         try (var server = ServerSocketChannel.open();
                 var selector = Selector.open()) {
+            server.setOption(StandardSocketOptions.SO_REUSEADDR, true);
             server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             try (var client = SocketChannel.open(server.getLocalAddress());
                     var accepted = server.accept()) {
@@ -97,11 +104,23 @@ final class NativeMethods {
                 client.write(ByteBuffer.wrap(MESSAGE));
                 // Another process may have taken the connection.
                 selector.select(WAIT_MILLIS);
+                selector.wakeup();
+                selector.selectNow();
                 accepted.read(ByteBuffer.allocateDirect(MESSAGE.length));
                 accepted.write(new ByteBuffer[] {ByteBuffer.wrap(MESSAGE), ByteBuffer.wrap(MESSAGE)});
                 accepted.shutdownOutput();
             }
         }
+    }
+
+    /// The calls by which Netty makes ids of the process and the machine, and those of the first virtual thread.
+    private static void describeMachine() throws SocketException {
+        var _ = ProcessHandle.current().isAlive();
+        for (var network : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+            network.isLoopback();
+            network.getHardwareAddress();
+        }
+        Thread.startVirtualThread(() -> {});
     }
 
     /// The first such switch checks whether the JVM has preview features.
