@@ -44,7 +44,8 @@ public final class Engines {
         return model;
     }
 
-    /// Returns at once; an engine that has something to load does so on a thread of its own.
+    /// An engine that has something to load does so on a thread of its own. Returns at once, or within a second if
+    /// libtorch needs the few processors.
     ///
     /// @param vertx its event loops talk to other servers
     /// @param report is told how the loading ended
@@ -68,7 +69,7 @@ public final class Engines {
                 var model = Objects.requireNonNull(prepared, "not prepared");
                 NativeMethods.link();
                 Libtorch.startLoading();
-                yield InProcessGenerator.start(
+                var generator = InProcessGenerator.start(
                         model::load,
                         new InProcessGenerator.Limits(
                                 settings.orNull(SettingsTable.QUEUE_LIMIT),
@@ -93,6 +94,8 @@ public final class Engines {
                                 report.engineFailed(reason);
                             }
                         });
+                Libtorch.giveWay();
+                yield generator;
             }
         };
     }
