@@ -153,7 +153,10 @@ public final class AotTraining {
             expect(client, HttpRequest.newBuilder(server.resolve("/metrics")));
             for (var streams : List.of(false, true)) {
                 var chat = HttpRequest.BodyPublishers.ofString(CHAT.formatted(streams));
-                optional(client, HttpRequest.newBuilder(server.resolve("/v1/chat/completions")).POST(chat));
+                optional(
+                        client,
+                        HttpRequest.newBuilder(server.resolve("/v1/chat/completions"))
+                                .POST(chat));
             }
             stream(client, URI.create("ws://127.0.0.1:" + port.port() + "/ws"));
         }

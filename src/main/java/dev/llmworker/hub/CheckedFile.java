@@ -20,7 +20,9 @@ record CheckedFile(Path file, String content) {
     /// The file as it is now.
     static CheckedFile of(Path file, String sha256) throws IOException {
         return new CheckedFile(
-                file, sha256 + " " + Files.size(file) + " " + Files.getLastModifiedTime(file).toInstant() + "\n");
+                file,
+                sha256 + " " + Files.size(file) + " "
+                        + Files.getLastModifiedTime(file).toInstant() + "\n");
     }
 
     /// Whether the note is there and says the same.
