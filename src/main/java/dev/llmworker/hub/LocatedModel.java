@@ -21,9 +21,8 @@ public record LocatedModel(String name, Path file, @Nullable String sha256) {
     /// Reads the whole file if it is known what it must be, and it was not checked since it was last changed. A file
     /// that is damaged is deleted, because it is in the worker's own cache, and can be fetched again.
     ///
-    /// The first check takes a quarter of a second of processor time for the starter model, because Java's SHA-256
-    is
-    /// not compiled yet. So it belongs beside the loading.
+    /// The first check takes a quarter of a second of processor time for the starter model: Java's SHA-256 is not
+    /// compiled yet. So it belongs beside the loading.
     ///
     /// @throws ModelUnavailableException if the file is damaged
     public void check() throws IOException {

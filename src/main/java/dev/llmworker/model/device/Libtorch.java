@@ -46,9 +46,8 @@ public final class Libtorch {
         }
     }
 
-    /// Leaves the processors to the loading for a moment, if there are few of them. What follows it takes longest,
-    /// while
-    /// what could run beside it can run later. A slow disk does not need the processors, so the wait is short.
+    /// Leaves the processors to the loading for a moment, if there are few of them. The model waits for it, and other
+    /// work can run later. A slow disk does not need the processors, so the wait is short.
     public static void giveWay() {
         if (Runtime.getRuntime().availableProcessors() > FEW_PROCESSORS) {
             return;
