@@ -44,8 +44,7 @@ public final class Engines {
         return model;
     }
 
-    /// An engine that has something to load does so on a thread of its own. Returns at once, or within a second if
-    /// libtorch needs the few processors.
+    /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
     /// @param vertx its event loops talk to other servers
     /// @param report is told how the loading ended
@@ -69,7 +68,7 @@ public final class Engines {
                 var model = Objects.requireNonNull(prepared, "not prepared");
                 NativeMethods.link();
                 Libtorch.startLoading();
-                var generator = InProcessGenerator.start(
+                yield InProcessGenerator.start(
                         model::load,
                         new InProcessGenerator.Limits(
                                 settings.orNull(SettingsTable.QUEUE_LIMIT),
@@ -94,8 +93,6 @@ public final class Engines {
                                 report.engineFailed(reason);
                             }
                         });
-                Libtorch.giveWay();
-                yield generator;
             }
         };
     }

@@ -7,8 +7,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 
 /// libtorch, loaded once for the process. Loading it takes longest of all parts of a start, and depends on none
@@ -22,9 +20,6 @@ public final class Libtorch {
     private static final List<String> VECTORS = List.of("sse4", "avx", "amx", "fma", "f16c", "asimd", "sve", "bf16");
     /// If set, DJL looks for GPUs in a separate process.
     private static final String CUDA_BY_FORK = "ai.djl.util.cuda.fork";
-
-    private static final int FEW_PROCESSORS = 2;
-    private static final int MOST_WAIT_MILLIS = 600;
 
     private static final FutureTask<Engine> LOADING = new FutureTask<>(Libtorch::load);
 
@@ -43,21 +38,6 @@ public final class Libtorch {
             LOADING.get();
         } catch (ExecutionException e) {
             throw new IllegalStateException("libtorch cannot be loaded: " + e.getCause(), e.getCause());
-        }
-    }
-
-    /// Leaves the processors to the loading for a moment, if there are few of them. The model waits for it, and other
-    /// work can run later. A slow disk does not need the processors, so the wait is short.
-    public static void giveWay() {
-        if (Runtime.getRuntime().availableProcessors() > FEW_PROCESSORS) {
-            return;
-        }
-        try {
-            LOADING.get(MOST_WAIT_MILLIS, TimeUnit.MILLISECONDS);
-        } catch (ExecutionException | TimeoutException _) {
-            // Whoever needs it gets the error.
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
         }
     }
 
