@@ -104,9 +104,10 @@ public final class Worker {
 
     private static void run(SettingsSource source) throws Exception {
         var settings = Settings.of(source);
+        var prepared = Engines.prepare(settings);
         UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(Worker.class)::warn);
         var report = StartReport.ofThisProcess(settings);
-        serve(settings, report, (_, port, stats) -> Engines.start(settings, port.vertx(), stats, report));
+        serve(settings, report, (_, port, stats) -> Engines.start(settings, port.vertx(), stats, report, prepared));
     }
 
     /// Starts what generates.

@@ -62,10 +62,12 @@ public final class WorkerPlugin implements ContextServicePlugin {
             // Camel has read the file too. It takes a byte order mark for a part of the first name.
             source.properties().forEach(context.getPropertiesComponent()::addInitialProperty);
             UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
+            var prepared = Engines.prepare(settings);
             var stats = new WorkerStats();
             var port = HttpPort.open(Listening.settings(settings));
             var report = StartReport.ofThisProcess(settings);
-            return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats, report), stats, report);
+            var engine = Engines.start(settings, port.vertx(), stats, report, prepared);
+            return WorkerBeans.of(port, engine, stats, report);
         } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());
         }

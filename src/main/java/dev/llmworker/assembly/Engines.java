@@ -5,6 +5,7 @@ import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.engine.LoadListener;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.model.device.Devices;
 import dev.llmworker.model.device.Libtorch;
 import dev.llmworker.remote.RemoteGenerator;
 import dev.llmworker.settings.Settings;
@@ -12,21 +13,45 @@ import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// Creates the generator that the settings choose.
 public final class Engines {
     private Engines() {}
 
     public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
-        return start(settings, vertx, stats, new StartReport());
+        return start(settings, vertx, stats, new StartReport(), prepare(settings));
+    }
+
+    /// Begins what an engine needs and what needs no port: one core would be idle until the port is open. Returns at
+    /// once.
+    ///
+    /// @return null if the engine has no model in this process
+    /// @throws SettingsException if the engine cannot run on this system
+    public static @Nullable LocalModel prepare(Settings settings) throws SettingsException {
+        if (settings.get(SettingsTable.ENGINE) != SettingsTable.Engine.DJL) {
+            return null;
+        }
+        requireSystem();
+        Libtorch.spareCudaSearch();
+        var model = new LocalModel(settings);
+        // Whether there is a GPU is known when libtorch is loaded, and the port would wait for that.
+        if (!Devices.isGpuMeant(settings.get(SettingsTable.DEVICE))) {
+            NativeMethods.startLinking();
+            model.startReading();
+        }
+        return model;
     }
 
     /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
     /// @param vertx its event loops talk to other servers
     /// @param report is told how the loading ended
-    /// @throws SettingsException if the engine lacks a setting, or cannot run on this system
-    public static Generator start(Settings settings, Vertx vertx, WorkerStats stats, StartReport report)
+    /// @param prepared what [#prepare(Settings)] has returned for these settings
+    /// @throws SettingsException if the engine lacks a setting
+    public static Generator start(
+            Settings settings, Vertx vertx, WorkerStats stats, StartReport report, @Nullable LocalModel prepared)
             throws SettingsException {
         var engine = settings.get(SettingsTable.ENGINE);
         var command = settings.orNull(SettingsTable.ENGINE_COMMAND);
@@ -40,11 +65,9 @@ public final class Engines {
                         ? RemoteGenerator.start(vertx, RemoteEngine.options(settings))
                         : CommandEngine.of(settings, command).start(vertx, stats.engine(), report);
             case DJL -> {
-                requireSystem();
-                Libtorch.spareCudaSearch();
+                var model = Objects.requireNonNull(prepared, "not prepared");
                 NativeMethods.link();
                 Libtorch.startLoading();
-                var model = new LocalModel(settings);
                 yield InProcessGenerator.start(
                         model::load,
                         new InProcessGenerator.Limits(

@@ -3,6 +3,7 @@ package dev.llmworker.assembly;
 import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.engine.stored.PrefixFolder;
 import dev.llmworker.generation.Task;
+import dev.llmworker.hub.LocatedModel;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.model.DecoderOptions;
@@ -41,44 +42,75 @@ import org.slf4j.LoggerFactory;
 
 /// Loads the model that `MODEL` names, from the hub or the disk into memory.
 ///
-/// Threading: [#load()] runs on the engine thread.
+/// Threading: [#load()] runs on the engine thread. The model's file is read on a thread of its own.
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
     private static final int REFERENCE_CONTEXT = 4096;
     private static final Pattern ALL_ADDRESSES = Pattern.compile("//(?:0\\.0\\.0\\.0|\\[::]):");
 
     private final Settings settings;
+    private final Progress progress = Progress.ofThisProcess();
+    private final FutureTask<Found> reading = new FutureTask<>(this::find);
+
+    /// A model whose header was read. What was begun needs nothing else.
+    ///
+    /// @param model is closed by [#load()]
+    private record Found(
+            LocatedModel located, StoredModel model, FutureTask<LocatedModel> check, FutureTask<Prompts> prompts) {}
 
     public LocalModel(Settings settings) {
         this.settings = settings;
     }
 
-    /// Finds, maps and loads the model.
-    public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
-        var beforeMillis = ProcessAge.millis();
-        var stages = new Stages();
+    /// Begins to find and read the model's file, and returns at once. [#load()] continues with it. Without this call,
+    /// it also begins.
+    void startReading() {
+        Thread.ofPlatform().name("model").daemon().start(reading);
+    }
+
+    private Found find() throws IOException, InterruptedException {
         Libtorch.checkGpu(settings.get(SettingsTable.DEVICE));
-        var progress = Progress.ofThisProcess();
         var located = new ModelLocator(settings::value, progress).locate();
-        stages.ended("finding the file");
         LOG.info("loading {}", located.file().getFileName());
         // Runs beside all that follows.
         var check = inBackground("checksum", () -> {
             located.check();
             return located;
         });
-        try (var model = Architectures.open(located.file())) {
-            stages.ended("its header");
+        var model = Architectures.open(located.file());
+        // Runs while the weights are loaded: it needs only the metadata.
+        var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
+        return new Found(located, model, check, prompts);
+    }
+
+    private Found found() throws InterruptedException, ExecutionException {
+        // Returns at once if another thread does it or has done it.
+        reading.run();
+        try {
+            return reading.get();
+        } catch (InterruptedException e) {
+            // Ends a download.
+            reading.cancel(true);
+            throw e;
+        }
+    }
+
+    /// Finds, maps and loads the model.
+    public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
+        var beforeMillis = ProcessAge.millis();
+        var stages = new Stages();
+        var found = found();
+        stages.ended("the file and its header");
+        var located = found.located();
+        try (var model = found.model()) {
             var task = task(model);
             var folder = prefixFolder(task);
             // Reads all files once more, beside the loading.
             var fingerprint = folder == null ? null : inBackground("fingerprint", () -> ModelFingerprint.of(model));
-            // Runs while the weights are loaded: it needs only the metadata.
-            var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
             var decoder = TorchDecoder.load(model, options(task), reporting(progress, model), stages);
             try {
                 progress.done();
-                var read = prompts.get();
+                var read = found.prompts().get();
                 var language = new LanguageModel(
                         decoder,
                         read.tokenizer(),
@@ -90,7 +122,7 @@ public final class LocalModel {
                                 ? null
                                 : PrefixFolder.open(folder, fingerprint.get(), sharing()));
                 stages.ended("waiting for the tokenizer");
-                check.get();
+                found.check().get();
                 stages.ended("waiting for the checksum");
                 LOG.info("loaded {} ms after the start: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
                 return language;

@@ -8,6 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.ref.WeakReference;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SelectionKey;
@@ -16,6 +19,9 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,14 +36,36 @@ final class NativeMethods {
     private static final byte[] MESSAGE = {'x'};
     private static final long WAIT_MILLIS = 20;
 
+    private static final FutureTask<Void> LINKING = new FutureTask<>(NativeMethods::callAll, null);
+
     private NativeMethods() {}
 
-    /// A failure is not reported here: it occurs again where the method is needed.
+    /// Calls them on a thread of its own.
+    static void startLinking() {
+        Thread.ofPlatform().name("linking").daemon().start(LINKING);
+    }
+
+    /// Calls them, or waits until they were called.
     static void link() {
+        // Returns at once if another thread does it or has done it.
+        LINKING.run();
+        try {
+            LINKING.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException _) {
+            // They are only called to save time.
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// A failure is not reported here: it occurs again where the method is needed.
+    private static void callAll() {
         try {
             readFile();
             talk();
             write();
+            describeMachine();
             var _ = Float.intBitsToFloat(MESSAGE.length);
             new WeakReference<>(MESSAGE).clear();
             var _ = System.console();
@@ -54,6 +82,7 @@ final class NativeMethods {
         try (var files = Files.list(folder)) {
             var _ = files.findFirst();
         }
+        var _ = folder.toFile().list();
         var file = folder.resolve("modules");
         file.toFile().canRead();
         try (var channel = FileChannel.open(file);
@@ -66,6 +95,7 @@ final class NativeMethods {
     private static void talk() throws IOException {
         try (var server = ServerSocketChannel.open();
                 var selector = Selector.open()) {
+            server.setOption(StandardSocketOptions.SO_REUSEADDR, true);
             server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             try (var client = SocketChannel.open(server.getLocalAddress());
                     var accepted = server.accept()) {
@@ -74,11 +104,23 @@ final class NativeMethods {
                 client.write(ByteBuffer.wrap(MESSAGE));
                 // Another process may have taken the connection.
                 selector.select(WAIT_MILLIS);
+                selector.wakeup();
+                selector.selectNow();
                 accepted.read(ByteBuffer.allocateDirect(MESSAGE.length));
                 accepted.write(new ByteBuffer[] {ByteBuffer.wrap(MESSAGE), ByteBuffer.wrap(MESSAGE)});
                 accepted.shutdownOutput();
             }
         }
+    }
+
+    /// The calls by which Netty makes ids of the process and the machine, and those of the first virtual thread.
+    private static void describeMachine() throws SocketException {
+        var _ = ProcessHandle.current().isAlive();
+        for (var network : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+            network.isLoopback();
+            network.getHardwareAddress();
+        }
+        Thread.startVirtualThread(() -> {});
     }
 
     /// The first such switch checks whether the JVM has preview features.

@@ -13,6 +13,7 @@ import java.util.Objects;
 import org.apache.camel.CamelContext;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 import org.apache.camel.spi.Registry;
+import org.jspecify.annotations.Nullable;
 
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
@@ -21,6 +22,17 @@ import org.apache.camel.spi.Registry;
 public record WorkerBeans(
         HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics, StartReport report)
         implements AutoCloseable {
+    // Camel keeps it in a set. There is one.
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
+
     public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats) {
         return of(port, generator, stats, new StartReport());
     }

@@ -2,11 +2,15 @@ package dev.llmworker.command;
 
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.Listening;
+import dev.llmworker.assembly.RunPod;
+import dev.llmworker.assembly.StartReport;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsSource;
+import dev.llmworker.settings.UnknownSettings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
 import java.net.URI;
@@ -22,11 +26,14 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A training run for the AOT cache. It starts the whole worker once with a tiny model on a free port, and
 /// requests a few answers. The JVM records the run in an AOT cache (`-XX:AOTCacheOutput`), with which workers
 /// start faster.
 public final class AotTraining {
+    private static final Logger LOG = LoggerFactory.getLogger(AotTraining.class);
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;
     /// An operator's own routes are left out: they may do anything.
@@ -38,7 +45,32 @@ public final class AotTraining {
             "stats.camel.yaml",
             "ws.camel.yaml");
 
+    /// The worker's other routes, if they are there.
+    private static final List<String> MORE_ROUTES = List.of(
+            "detokenize",
+            "mcp",
+            "page",
+            "tokenize",
+            "v1-chat-completions",
+            "v1-completions",
+            "v1-embeddings",
+            "v1-generations-id-cancel",
+            "v1-messages",
+            "v1-messages-count-tokens",
+            "v1-models",
+            "v1-models-id",
+            "v1-rerank",
+            "v1-responses",
+            "v1-responses-id",
+            "v1-responses-id-cancel",
+            "v1-responses-id-delete",
+            "v1-responses-id-input-items",
+            "v1-responses-websocket");
+
     private static final String REQUEST = "{\"prompt\":\"Hello\",\"max_tokens\":40,\"ignore_eos\":true}";
+    private static final String STREAMED = "{\"prompt\":\"Hello\",\"max_tokens\":8,\"stream\":true}";
+    private static final String CHAT =
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}],\"max_tokens\":8,\"stream\":%s}";
 
     private AotTraining() {}
 
@@ -52,8 +84,14 @@ public final class AotTraining {
             for (var name : OWN_ROUTES) {
                 Files.copy(routes.resolve(name), folder.resolve(name));
             }
+            for (var name : MORE_ROUTES) {
+                var file = routes.resolve(name + ".camel.yaml");
+                if (Files.exists(file)) {
+                    Files.copy(file, folder.resolve(file.getFileName()));
+                }
+            }
             // Ignores the operator's settings for real workers.
-            perform(Settings.of(Map.of(
+            perform(SettingsSource.read(Map.of(
                     "PORT",
                     "0",
                     "HOST",
@@ -78,11 +116,17 @@ public final class AotTraining {
         Files.delete(folder);
     }
 
-    private static void perform(Settings settings) throws Exception {
-        var port = HttpPort.open(Listening.settings(settings));
+    /// Begins as `Worker.run`, so that the cache has all that a start runs.
+    private static void perform(SettingsSource source) throws Exception {
+        var settings = Settings.of(source);
+        var prepared = Engines.prepare(settings);
+        UnknownSettings.warnings(source).forEach(LOG::warn);
+        var report = StartReport.ofThisProcess(settings);
         var stats = new WorkerStats();
-        Generator generator = Engines.start(settings, port.vertx(), stats);
-        var beans = WorkerBeans.of(port, generator, stats);
+        var port = HttpPort.open(Listening.settings(settings));
+        RunPod.check(settings, port::wasPinged);
+        Generator generator = Engines.start(settings, port.vertx(), stats, report, prepared);
+        var beans = WorkerBeans.of(port, generator, stats, report);
         var application = new CamelApplication(settings, beans);
         var failed = new CompletableFuture<Void>();
         Thread.ofPlatform().daemon().name("aot-training").start(() -> {
@@ -101,8 +145,19 @@ public final class AotTraining {
                     HttpRequest.newBuilder(server.resolve("/generate"))
                             .header("Content-Type", "application/x-www-form-urlencoded")
                             .POST(body()));
+            expect(
+                    client,
+                    HttpRequest.newBuilder(server.resolve("/generate"))
+                            .POST(HttpRequest.BodyPublishers.ofString(STREAMED)));
             expect(client, HttpRequest.newBuilder(server.resolve("/stats")));
             expect(client, HttpRequest.newBuilder(server.resolve("/metrics")));
+            for (var streams : List.of(false, true)) {
+                var chat = HttpRequest.BodyPublishers.ofString(CHAT.formatted(streams));
+                optional(
+                        client,
+                        HttpRequest.newBuilder(server.resolve("/v1/chat/completions"))
+                                .POST(chat));
+            }
             stream(client, URI.create("ws://127.0.0.1:" + port.port() + "/ws"));
         }
         application.stop();
@@ -132,6 +187,11 @@ public final class AotTraining {
             throw new IOException(
                     answer.uri().getPath() + " answered HTTP " + answer.statusCode() + ": " + answer.body());
         }
+    }
+
+    /// A path that the operator may have deleted.
+    private static void optional(HttpClient client, HttpRequest.Builder request) throws Exception {
+        client.send(request.timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString());
     }
 
     private static void stream(HttpClient client, URI address) throws Exception {

@@ -18,14 +18,19 @@ public record LocatedModel(String name, Path file, @Nullable String sha256) {
         this(name, file, null);
     }
 
-    /// Reads the whole file if it is known what it must be: a disk may have changed it since it was fetched. A file
+    /// Reads the whole file if it is known what it must be, and it was not checked since it was last changed. A file
     /// that is damaged is deleted, because it is in the worker's own cache, and can be fetched again.
     ///
-    /// Takes 0.1 s for the starter model, so it belongs beside the loading.
+    /// The first check takes a quarter of a second of processor time for the starter model: Java's SHA-256 is not
+    /// compiled yet. So it belongs beside the loading.
     ///
     /// @throws ModelUnavailableException if the file is damaged
     public void check() throws IOException {
         if (sha256 == null) {
+            return;
+        }
+        var checked = CheckedFile.of(file, sha256);
+        if (checked.isNoted()) {
             return;
         }
         var actual = Sha256.of(file, Progress.silent());
@@ -33,6 +38,11 @@ public record LocatedModel(String name, Path file, @Nullable String sha256) {
             Files.deleteIfExists(file);
             throw new ModelUnavailableException(file + " is damaged: its SHA-256 is " + actual + ", not " + sha256
                     + ". It is deleted; ./worker and ./fetch-starter-model fetch it again");
+        }
+        try {
+            checked.write();
+        } catch (IOException _) {
+            // The cache cannot be written: the next start checks again.
         }
     }
 }

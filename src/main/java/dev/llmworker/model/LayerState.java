@@ -30,6 +30,12 @@ public sealed interface LayerState {
     /// @param heads of keys, and of values
     /// @param dim numbers of each
     record Full(int heads, int dim) implements LayerState {
+        /// Stored prefixes have this text. The JVM would make this method at each start.
+        @Override
+        public String toString() {
+            return "Full[heads=" + heads + ", dim=" + dim + "]";
+        }
+
         @Override
         public long perPosition(Precision cache) {
             return 2L * heads * cache.bytes(dim);

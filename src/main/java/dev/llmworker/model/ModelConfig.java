@@ -1,7 +1,6 @@
 package dev.llmworker.model;
 
 import dev.llmworker.model.device.Precision;
-import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -166,7 +165,8 @@ public record ModelConfig(
                 && logitScale == 1
                 && logitCap == 0
                 && layerInput == 0
-                && new HashSet<>(layers).size() == 1
+                && !layers.isEmpty()
+                && layers.stream().allMatch(layers.getFirst()::equals)
                 && layers.getFirst().isPlain();
     }
 }

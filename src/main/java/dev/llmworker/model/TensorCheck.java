@@ -127,13 +127,18 @@ public final class TensorCheck {
         }
     }
 
+    /// Some models have two of a kind: `attn_norm_2.weight`. A start asks this of each tensor.
+    private static boolean isNorm(String name) {
+        return name.endsWith("_norm.weight") || name.endsWith("_norm_1.weight") || name.endsWith("_norm_2.weight");
+    }
+
     /// Vectors are not quantised. Neither are matrices that are copied column by column, element by element. The rank
     /// does not tell: the biases of all experts are a table.
     public static boolean isNeverQuantised(String name) {
         return name.endsWith(".bias")
                 || name.endsWith(".scale")
                 || name.endsWith("_scale.weight")
-                || name.matches(".*_norm(_[12])?\\.weight")
+                || isNorm(name)
                 || name.endsWith("_sinks.weight")
                 || name.endsWith("_inp_shexp.weight")
                 || name.endsWith("ssm_conv1d.weight")

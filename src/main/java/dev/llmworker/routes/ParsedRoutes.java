@@ -9,6 +9,7 @@ import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
 import org.apache.camel.FailedToStartRouteException;
 import org.apache.camel.RouteConfigurationsBuilder;
+import org.apache.camel.RoutesBuilder;
 import org.apache.camel.builder.RouteBuilder;
 import org.apache.camel.builder.RouteConfigurationBuilder;
 import org.apache.camel.model.RouteConfigurationDefinition;
@@ -20,6 +21,11 @@ import org.jspecify.annotations.Nullable;
 /// The routes and route configurations of one file; they may not be started. Configurations are loaded first,
 /// because they apply to routes that are defined after them.
 final class ParsedRoutes {
+    /// Camel's name for the loader of `*.camel.yaml`.
+    private static final String LOADER = "camel.yaml";
+
+    private static final List<String> PARSED_TWICE = List.of("beans", "apiVersion");
+
     private final String name;
     private final List<RouteBuilder> builders = new ArrayList<>();
     private final List<RouteDefinition> routes = new ArrayList<>();
@@ -33,16 +39,27 @@ final class ParsedRoutes {
         this.name = name;
     }
 
+    /// @param text of the resource
     /// @param name the id for routes without one, so that they can be found again
     /// @throws Exception with the line, if the file is not valid YAML
-    static ParsedRoutes of(CamelContext context, Resource resource, String name) throws Exception {
+    static ParsedRoutes of(CamelContext context, Resource resource, String text, String name) throws Exception {
         var parsed = new ParsedRoutes(name);
-        for (var found : PluginHelper.getRoutesLoader(context).findRoutesBuilders(resource)) {
+        for (var found : builders(context, resource, text)) {
             if (found instanceof RouteBuilder builder) {
                 parsed.builders.add(builder);
             }
         }
         return parsed;
+    }
+
+    /// Camel parses each file twice. The first time it looks for beans and for Kubernetes' resources only, so it is
+    /// left out if the file has no such word.
+    private static Collection<RoutesBuilder> builders(CamelContext context, Resource resource, String text)
+            throws Exception {
+        var loader = PluginHelper.getRoutesLoader(context);
+        return PARSED_TWICE.stream().anyMatch(text::contains)
+                ? loader.findRoutesBuilders(resource)
+                : List.of(loader.getRoutesLoader(LOADER).loadRoutesBuilder(resource));
     }
 
     /// Activates the route configurations.

@@ -270,7 +270,8 @@ public final class RouteFiles {
         if (text.lines().map(String::strip).allMatch(line -> line.isEmpty() || line.startsWith("#"))) {
             throw new RouteProblem(0, "the file is empty; write a route into it, or delete it");
         }
-        return ParsedRoutes.of(context, resource(file, text), file.getFileName().toString());
+        return ParsedRoutes.of(
+                context, resource(file, text), text, file.getFileName().toString());
     }
 
     private static Resource resource(Path file, String text) {

@@ -5,6 +5,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.camel.CamelContext;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
@@ -21,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 /// @param produces the media types of answers, empty for all
 record ServedPath(Set<String> methods, String path, Set<String> consumes, Set<String> produces) {
     private static final Set<String> WEBSOCKET = Set.of("WebSocket");
+    private static final Pattern SLASHES = Pattern.compile("/+");
+    private static final Pattern LAST_SLASH = Pattern.compile("(?<=.)/$");
+    private static final Pattern PARAMETER = Pattern.compile("\\{[^/}]+}|(?<=/):[^/]+");
 
     /// What a route serves; null if it serves nothing on the port, or if its address is wrong: the start reports that.
     static @Nullable ServedPath of(CamelContext context, RouteDefinition route) {
@@ -79,17 +83,28 @@ record ServedPath(Set<String> methods, String path, Set<String> consumes, Set<St
     }
 
     private static String clean(String path) {
-        return ("/" + path).replaceAll("/+", "/").replaceAll("(?<=.)/$", "");
+        var single = SLASHES.matcher("/" + path).replaceAll("/");
+        return LAST_SLASH.matcher(single).replaceAll("");
     }
 
     /// Without the names of the parameters: `/a/{x}` and `/a/{y}` are one path.
     private String pattern() {
-        return path.replaceAll("\\{[^/}]+}|(?<=/):[^/]+", "{}");
+        return PARAMETER.matcher(path).replaceAll("{}");
+    }
+
+    /// False if the paths are plain and differ, as most do.
+    private boolean mayMatch(String other) {
+        return path.equals(other) || isPattern(path) || isPattern(other);
+    }
+
+    private static boolean isPattern(String path) {
+        return path.indexOf('{') >= 0 || path.indexOf(':') >= 0;
     }
 
     /// Whether one request could go to both, and neither path is more exact than the other.
     boolean collidesWith(ServedPath other) {
-        return pattern().equals(other.pattern())
+        return mayMatch(other.path)
+                && pattern().equals(other.pattern())
                 && (methods == WEBSOCKET) == (other.methods == WEBSOCKET)
                 && overlap(methods, other.methods)
                 && overlap(consumes, other.consumes)

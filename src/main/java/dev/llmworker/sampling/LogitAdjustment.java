@@ -31,6 +31,7 @@ public record LogitAdjustment(
     }
 
     public boolean isNone() {
-        return equals(NONE);
+        // Not `equals`: the JVM would make that method while the first request waits.
+        return repetitionPenalty == 1 && presencePenalty == 0 && frequencyPenalty == 0 && bias.isEmpty();
     }
 }

@@ -125,6 +125,17 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
         return constant.name().toLowerCase(Locale.ROOT);
     }
 
+    /// There is one setting of each name. The JVM would make this method at each start, from the record's fields.
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return name.hashCode();
+    }
+
     /// The value of a text; a text that is null or blank counts as not set.
     ///
     /// @return null if neither the text nor the default is a value

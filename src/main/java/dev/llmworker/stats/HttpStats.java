@@ -1,6 +1,7 @@
 package dev.llmworker.stats;
 
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Counts HTTP requests by method, route and status. Labels have no values that clients can choose freely:
 /// methods that HTTP does not define share one label, and so do paths without a route.
@@ -18,7 +19,21 @@ public final class HttpStats {
     private static final double[] DURATIONS = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
     };
 
-    public record Answer(String method, String route, int status) {}
+    public record Answer(String method, String route, int status) {
+        /// The JVM would make this method at each start, while the first health check waits.
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Answer answer
+                    && status == answer.status
+                    && method.equals(answer.method)
+                    && route.equals(answer.route);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * (31 * method.hashCode() + route.hashCode()) + status;
+        }
+    }
 
     final Histogram<Answer> durations = new Histogram<>(DURATIONS);
 

@@ -29,7 +29,18 @@ final class RegexNeighbours {
                     + "|\\\\(?:[sSdDwWrnt]|[pP]\\{[A-Z][a-z]?\\}|[^\\p{Alnum}\\s]))++\\]?");
 
     /// One atom that may be read right after another one.
-    private record Pair(String left, String right) {}
+    private record Pair(String left, String right) {
+        // Written out, because the JVM would make them at each start.
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Pair pair && left.equals(pair.left) && right.equals(pair.right);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * left.hashCode() + right.hashCode();
+        }
+    }
 
     /// @param isEmpty whether the part also matches the empty text
     /// @param first the atoms that can be read first

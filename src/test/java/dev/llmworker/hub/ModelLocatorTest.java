@@ -11,6 +11,8 @@ import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -95,6 +97,36 @@ class ModelLocatorTest {
         assertTrue(StarterModel.read()
                 .place()
                 .contains(StarterModel.read().sha256().substring(0, 12)));
+    }
+
+    @Test
+    void aStarterModelIsCheckedAgainIfItChanges() throws Exception {
+        var file = gguf("starter.gguf");
+        var wrong = new LocatedModel("starter", file, "0".repeat(64));
+        var digest = Sha256.digest();
+        digest.update(Files.readAllBytes(file));
+        var right = new LocatedModel("starter", file, Sha256.hex(digest));
+        var note = folder.resolve("starter.gguf.checked");
+
+        right.check();
+        assertTrue(Files.notExists(note), "a new file may still change within a tick of its clock");
+
+        var minuteAgo = Instant.now().minusSeconds(60);
+        Files.setLastModifiedTime(file, FileTime.from(minuteAgo));
+        right.check();
+        assertTrue(Files.exists(note));
+        var bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(file, bytes);
+        Files.setLastModifiedTime(file, FileTime.from(minuteAgo));
+        // The size and the time are those of the note, so the file is not read.
+        right.check();
+
+        Files.setLastModifiedTime(file, FileTime.from(minuteAgo.plusSeconds(1)));
+        assertThrows(ModelUnavailableException.class, right::check);
+        assertTrue(Files.notExists(file));
+        gguf("starter.gguf");
+        assertThrows(ModelUnavailableException.class, wrong::check, "the note is of another SHA-256");
     }
 
     @Test
