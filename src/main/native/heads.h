@@ -40,7 +40,7 @@ struct HeadBytes {
   const uint8_t* heads;
   const float* units;
 
-  // Of the block, or of its half number `part`, for the vectors of rows from numbers `lane` and `other_lane` on.
+  // Of the block, or of its half number `part`, for two vectors of rows. lane, other_lane: the first row of each
   template <Format FORMAT, typename Vector>
   [[gnu::always_inline]] Heads<Vector> of(int part, int lane, int other_lane) const {
     Heads<Vector> all{{one<FORMAT, Vector>(0, part, lane), one<FORMAT, Vector>(0, part, other_lane)}, {}};

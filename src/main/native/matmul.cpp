@@ -16,7 +16,7 @@ namespace {
 
 // Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
-// Up to DIRECT rows, tiles take turns with this many blocks, which the first one leaves in the L1 cache.
+// Up to `direct` rows, tiles take turns with this many blocks, which the first one leaves in the L1 cache.
 constexpr int DIRECT_BLOCKS = 16;
 // How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
 // guesses end with each page of 4 KB.
@@ -486,8 +486,7 @@ bool byte_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
 
 // ---- Products of unsigned bytes of weights with signed ones of activations.
 //
-// A sum of products of a block, or half block, with quants of both signs fits into 16 bits: there are 16 of 4-bit quants or 8 of
-// 6-bit quants, at most 127 · 8 or 127 · 32 each. The bytes are unsigned, and what that adds is subtracted first. Additions may pass
+// A sum of products of a block, or half block, with quants of both signs fits into 16 bits: `subtracted` in matrix.h says why. The bytes are unsigned, and what that adds is subtracted first. Additions may pass
 // the limits of 16 bits on the way, since they wrap around.
 
 // The sums of T rows of activations. It is recursive as `Sums` is.
@@ -497,10 +496,9 @@ struct PairSums {
   PairSums<T - 1> others;
 
   // centres: two numbers of 16 bits
-  template <bool CENTRED>
   [[gnu::always_inline]] void start(const int32_t* centres, size_t stride) {
-    if constexpr (CENTRED) low = high = splat_pair_wide(reinterpret_cast<const int16_t*>(centres));
-    others.template start<CENTRED>(centres + stride, stride);
+    low = high = splat_pair_wide(reinterpret_cast<const int16_t*>(centres));
+    others.start(centres + stride, stride);
   }
 
   // As Sums::add, of four columns. FIRST: nothing was added before
@@ -534,7 +532,6 @@ struct PairSums {
 
 template <>
 struct PairSums<0> {
-  template <bool CENTRED>
   void start(const int32_t*, size_t) {}
   template <bool FIRST>
   void add(WideWords, WideWords, const int8_t*, size_t) {}
@@ -575,7 +572,7 @@ template <Format FORMAT, int T, bool READY, typename BlockHeads>
                                              float* results) {
   constexpr bool CENTRED = subtracted(FORMAT) > 0;
   PairSums<T> pairs;
-  pairs.template start<CENTRED>(x.centres + b, x.blocks);
+  if constexpr (CENTRED) pairs.start(x.centres + b, x.blocks);
   const int8_t* const columns = x.columns + BLOCK * b;
   add_steps<FORMAT, READY, !CENTRED>(pairs, words, columns, x.stride);
   const auto all = heads.template of<FORMAT, WideFloats>(part, 0, LANES);
@@ -589,7 +586,8 @@ template <Format FORMAT, int T, bool READY>
   constexpr int PARTS = scales_a_block(FORMAT), HALF_BYTES = PANEL * (READY ? BLOCK : quant_bytes(FORMAT)) / 2;
   const size_t blocks = x.columns() / BLOCK;
   const int8_t* const columns = x.bytes(has_nibbles(FORMAT), first);
-  const PairRows whole{columns, x.stride(), x.pair_centres(subtracted(FORMAT), first), x.multiples(first), x.sums(first), blocks};
+  const int32_t* const centres = PARTS == 1 && subtracted(FORMAT) > 0 ? x.pair_centres(subtracted(FORMAT), first) : nullptr;
+  const PairRows whole{columns, x.stride(), centres, x.multiples(first), x.sums(first), blocks};
   PairRows low = whole, high = whole;
   low.centres = x.half_pair_centres(0, first);
   low.totals = x.half_sums(0, first);

@@ -47,12 +47,12 @@ class RoundedRows {
   const int8_t* bytes(bool nibbles, int row) const { return bytes_[nibbles].data() + row * stride(); }
   // Of PAIRS, for each block: its scale, twice.
   const int32_t* multiples(int row) const { return multiples_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
-  // Of PAIRS, for each block two numbers of 16 bits: -8 times the sum of the quants in even columns, and in odd ones.
-  // subtracted: 8, or 16 for as many times
+  // Of PAIRS, for each block two numbers of 16 bits: -subtracted times the sum of the quants in even columns, and in odd ones.
+  // subtracted: 8 or 16
   const int32_t* pair_centres(int subtracted, int row) const {
     return pair_centres_[subtracted == 16].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
   }
-  // The same with -32 times, of its first or second 16 quants.
+  // The same for 32, of the first or second 16 quants of each block.
   const int32_t* half_pair_centres(int half, int row) const {
     return half_pair_centres_[half].data() + static_cast<size_t>(row) * (columns_ / BLOCK);
   }

@@ -211,15 +211,15 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
       for (int i = 0; i < n; i++) lane[i] = lanes(row - first + i, b);
       for (int word = 0; word < words; word += 4) {
         uint8_t* const to = out + 4 * PANEL * word;
-        const int count = std::min(4, words - word);
+        const int some = std::min(4, words - word);
         if (n == PANEL) {
-          for (int i = 0; i < PANEL; i += 4) store_words(lane + i, word / 4, count, to + 4 * i);
+          for (int i = 0; i < PANEL; i += 4) store_words(lane + i, word / 4, some, to + 4 * i);
           continue;
         }
         for (int i = 0; i < n; i++) {
           uint32_t each[4];
           std::memcpy(each, &lane[i].words[word / 4], 16);
-          for (int j = 0; j < count; j++) std::memcpy(to + 4 * (PANEL * j + at + i), each + j, 4);
+          for (int j = 0; j < some; j++) std::memcpy(to + 4 * (PANEL * j + at + i), each + j, 4);
         }
       }
       store_heads(format_, lane, at, n, out + PANEL * quant_bytes(format_));

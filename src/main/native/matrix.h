@@ -67,8 +67,8 @@ enum class Bits { SIXTEEN, EIGHT };
 // The middle of quants of at most 6 bits; 0: the format has others.
 constexpr int middle(Format format) { return has_nibbles(format) && !has_codes(format) ? 8 << high_bits(format) : 0; }
 // What products subtract from quants, so that they have both signs. Sums of a block's products with bytes fit into 16 bits then: they
-// are at most 16 · 16 · 127 = 32,512 with 5 bits, and 8 · 32 · 127 with 6. They also fit without if a quant has 4 bits:
-// 16 · 15 · 127 = 30,480. If the format has an offset, products add to it what they have subtracted.
+// are at most 16 · 16 · 127 = 32,512 with 5 bits, and 8 · 32 · 127 with 6. Quants of 4 bits with an offset stay as they are, because
+// their sums fit: 16 · 15 · 127 = 30,480. If a quant of 5 bits has an offset, products add to the offset what they have subtracted.
 constexpr int subtracted(Format format) {
   return format == Format::Q4_CENTRED || high_bits(format) > 0 ? middle(format) : 0;
 }
@@ -121,8 +121,9 @@ class Memory {
 // A matrix [rows, columns] in panels of PANEL rows. Zeros fill up the last panel.
 //
 // A panel of quants is a sequence of blocks, and then of the units of its groups. In a block the rows take turns with words of 4
-// bytes, which hold the next 8 columns (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs
-// of columns: see `unpack` in matmul.cpp. A panel of plain numbers is [columns, PANEL].
+// bytes, which hold the next 8 columns (4 bits) or 4 columns (8 bits), and then with a word of high bits if there are some. Their order
+// is the one in which shifts and masks extract pairs of columns: see `unpack` in matmul.cpp. A panel of plain numbers is
+// [columns, PANEL].
 class Matrix {
  public:
   // columns: a multiple of BLOCK if the format has blocks, and of GROUP if it has groups

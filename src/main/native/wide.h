@@ -4,7 +4,7 @@
 // LANES      floats, or integers of 32 bits, in a vector
 // TILE       rows of activations that are multiplied with a panel at once: their sums and two vectors of weights fill the registers
 // FEW        the same if the weights are unpacked as they are multiplied, which takes registers, too
-// DIRECT     up to this many rows, each tile of FEW rows unpacks the weights itself
+// DIRECT     up to this many rows, each tile of FEW rows unpacks weights of 4 and 8 bits itself
 // PAIR_TILE, PAIR_FEW  the same for products of pairs of bytes
 // chains(n)  how many sums each of n rows has, so that an addition need not wait for the one before
 //

@@ -25,7 +25,7 @@ import java.util.List;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
-/// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
+/// The worker's `main`. The port is opened early, so that `/ping` is answered while the rest still starts.
 public final class Worker {
     private static final int FAILED = ProcessEnd.FAILED;
     private static final int MISUSED = 2;

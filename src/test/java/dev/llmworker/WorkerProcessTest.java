@@ -76,10 +76,12 @@ class WorkerProcessTest {
     void aPortInUseEndsItWithOneLine() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             var port = taken.getLocalPort();
-            assertFails(
-                    Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port)),
-                    "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
-                            + " ./worker");
+            for (var engine : List.of("mock", "djl")) {
+                assertFails(
+                        Map.of("ENGINE", engine, "HOST", "127.0.0.1", "PORT", Integer.toString(port)),
+                        "port " + port + " is in use by another process; stop it or choose another: PORT="
+                                + (port + 1) + " ./worker");
+            }
         }
     }
 

@@ -28,9 +28,13 @@ public final class Engines {
     /// once.
     ///
     /// @return null if the engine has no model in this process
-    /// @throws SettingsException if the engine cannot run on this system
+    /// @throws SettingsException if the settings contradict each other, or the engine cannot run on this system
     public static @Nullable LocalModel prepare(Settings settings) throws SettingsException {
-        if (settings.get(SettingsTable.ENGINE) != SettingsTable.Engine.DJL) {
+        var engine = settings.get(SettingsTable.ENGINE);
+        if (settings.orNull(SettingsTable.ENGINE_COMMAND) != null && engine != SettingsTable.Engine.OPENAI) {
+            throw new SettingsException("ENGINE_COMMAND is set, which needs ENGINE=openai");
+        }
+        if (engine != SettingsTable.Engine.DJL) {
             return null;
         }
         requireSystem();
@@ -53,12 +57,8 @@ public final class Engines {
     public static Generator start(
             Settings settings, Vertx vertx, WorkerStats stats, StartReport report, @Nullable LocalModel prepared)
             throws SettingsException {
-        var engine = settings.get(SettingsTable.ENGINE);
         var command = settings.orNull(SettingsTable.ENGINE_COMMAND);
-        if (command != null && engine != SettingsTable.Engine.OPENAI) {
-            throw new SettingsException("ENGINE_COMMAND is set, which needs ENGINE=openai");
-        }
-        return switch (engine) {
+        return switch (settings.get(SettingsTable.ENGINE)) {
             case MOCK -> new MockGenerator(settings.get(SettingsTable.REQUEST_TIMEOUT), System::nanoTime);
             case OPENAI ->
                 command == null

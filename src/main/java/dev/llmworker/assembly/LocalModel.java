@@ -52,7 +52,7 @@ public final class LocalModel {
     private final Progress progress = Progress.ofThisProcess();
     private final FutureTask<Found> reading = new FutureTask<>(this::find);
 
-    /// A model whose header was read. What was begun needs nothing else.
+    /// A model whose header was read. Its checksum and its tokenizer are computed beside what follows.
     ///
     /// @param model is closed by [#load()]
     private record Found(
@@ -62,16 +62,21 @@ public final class LocalModel {
         this.settings = settings;
     }
 
-    /// Begins to find and read the model's file, and returns at once. [#load()] continues with it. Without this call,
-    /// it also begins.
+    /// Begins to read the model's file, if it is on this machine, and returns at once. What this does not begin,
+    /// [#load()] does: a download must wait until the worker has its port.
     void startReading() {
-        Thread.ofPlatform().name("model").daemon().start(reading);
+        if (locator().isOnThisMachine()) {
+            Thread.ofPlatform().name("model").daemon().start(reading);
+        }
+    }
+
+    private ModelLocator locator() {
+        return new ModelLocator(settings::value, progress);
     }
 
     private Found find() throws IOException, InterruptedException {
         Libtorch.checkGpu(settings.get(SettingsTable.DEVICE));
-        var located = new ModelLocator(settings::value, progress).locate();
-        LOG.info("loading {}", located.file().getFileName());
+        var located = locator().locate();
         // Runs beside all that follows.
         var check = inBackground("checksum", () -> {
             located.check();
@@ -83,25 +88,30 @@ public final class LocalModel {
         return new Found(located, model, check, prompts);
     }
 
-    private Found found() throws InterruptedException, ExecutionException {
+    private Found found() throws IOException, InterruptedException, ExecutionException {
         // Returns at once if another thread does it or has done it.
         reading.run();
         try {
             return reading.get();
-        } catch (InterruptedException e) {
-            // Ends a download.
-            reading.cancel(true);
-            throw e;
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case IOException cause -> throw cause;
+                case InterruptedException cause -> throw cause;
+                case RuntimeException cause -> throw cause;
+                case Error cause -> throw cause;
+                case null, default -> throw e;
+            }
         }
     }
 
-    /// Finds, maps and loads the model.
+    /// Finds, maps and loads the model. May be called once.
     public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
         var beforeMillis = ProcessAge.millis();
         var stages = new Stages();
         var found = found();
         stages.ended("the file and its header");
         var located = found.located();
+        LOG.info("loading {}", located.file().getFileName());
         try (var model = found.model()) {
             var task = task(model);
             var folder = prefixFolder(task);

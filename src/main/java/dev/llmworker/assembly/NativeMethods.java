@@ -65,12 +65,12 @@ final class NativeMethods {
             readFile();
             talk();
             write();
-            describeMachine();
             var _ = Float.intBitsToFloat(MESSAGE.length);
             new WeakReference<>(MESSAGE).clear();
             var _ = System.console();
             var _ = switchOverTypes(MESSAGE);
             HuggingFaceEncoder.link();
+            describeMachine();
         } catch (IOException | RuntimeException | LinkageError e) {
             LOG.debug("native methods", e);
         }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 public record WorkerBeans(
         HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics, StartReport report)
         implements AutoCloseable {
-    // Camel keeps it in a set. There is one.
+    // Camel keeps the beans in a set. Java would make these methods at each start.
     @Override
     public boolean equals(@Nullable Object other) {
         return this == other;

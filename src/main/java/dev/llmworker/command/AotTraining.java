@@ -36,17 +36,19 @@ public final class AotTraining {
     private static final Logger LOG = LoggerFactory.getLogger(AotTraining.class);
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;
-    /// An operator's own routes are left out: they may do anything.
-    private static final List<String> OWN_ROUTES = List.of(
-            "errors.camel.yaml",
-            "generate.camel.yaml",
-            "metrics.camel.yaml",
-            "ping.camel.yaml",
-            "stats.camel.yaml",
-            "ws.camel.yaml");
+    private static final int MISSING = 404;
+    private static final String SUFFIX = ".camel.yaml";
+    /// Routes that the training asks. An operator's own ones are left out: they may do anything.
+    static final List<String> OWN_ROUTES = List.of(
+            "errors",
+            "generate",
+            "metrics",
+            "ping",
+            "stats",
+            "ws");
 
-    /// The worker's other routes, if they are there.
-    private static final List<String> MORE_ROUTES = List.of(
+    /// The worker's other routes. An operator may have deleted them.
+    static final List<String> MORE_ROUTES = List.of(
             "detokenize",
             "mcp",
             "page",
@@ -82,10 +84,10 @@ public final class AotTraining {
             TinyModel.write(model);
             var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
             for (var name : OWN_ROUTES) {
-                Files.copy(routes.resolve(name), folder.resolve(name));
+                Files.copy(routes.resolve(name + SUFFIX), folder.resolve(name + SUFFIX));
             }
             for (var name : MORE_ROUTES) {
-                var file = routes.resolve(name + ".camel.yaml");
+                var file = routes.resolve(name + SUFFIX);
                 if (Files.exists(file)) {
                     Files.copy(file, folder.resolve(file.getFileName()));
                 }
@@ -191,7 +193,10 @@ public final class AotTraining {
 
     /// A path that the operator may have deleted.
     private static void optional(HttpClient client, HttpRequest.Builder request) throws Exception {
-        client.send(request.timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString());
+        var answer = client.send(request.timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString());
+        if (answer.statusCode() != HEALTHY && answer.statusCode() != MISSING) {
+            throw new IOException(answer.request().uri() + " answered " + answer.statusCode() + ": " + answer.body());
+        }
     }
 
     private static void stream(HttpClient client, URI address) throws Exception {

@@ -48,6 +48,12 @@ record CheckedFile(Path file, String content) {
         Files.writeString(place(), content);
     }
 
+    /// Deletes the file, and its note first.
+    void delete() throws IOException {
+        Files.deleteIfExists(place());
+        Files.deleteIfExists(file);
+    }
+
     private Path place() {
         return file.resolveSibling(file.getFileName() + SUFFIX);
     }

@@ -4,7 +4,6 @@ import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.download.Sha256;
 import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -35,7 +34,7 @@ public record LocatedModel(String name, Path file, @Nullable String sha256) {
         }
         var actual = Sha256.of(file, Progress.silent());
         if (!actual.equals(sha256)) {
-            Files.deleteIfExists(file);
+            checked.delete();
             throw new ModelUnavailableException(file + " is damaged: its SHA-256 is " + actual + ", not " + sha256
                     + ". It is deleted; ./worker and ./fetch-starter-model fetch it again");
         }

@@ -73,6 +73,12 @@ public final class ModelLocator {
         }
     }
 
+    /// Whether [#locate()] needs no other machine.
+    public boolean isOnThisMachine() {
+        var model = CacheFolder.nonBlank(environment.apply("MODEL"));
+        return model == null || existing(model) != null;
+    }
+
     private static @Nullable Path existing(String model) {
         try {
             var path = Path.of(model);

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,6 +23,16 @@ class AotTrainingTest {
         AotTraining.run(Map.of("ROUTES", "routes"));
 
         assertEquals(before, leftovers());
+    }
+
+    @Test
+    void itHasAllRoutesOfTheWorker() throws Exception {
+        var trained = Stream.concat(AotTraining.OWN_ROUTES.stream(), AotTraining.MORE_ROUTES.stream())
+                .map(name -> name + ".camel.yaml");
+        try (var files = Files.list(Path.of("routes"))) {
+            var routes = files.map(file -> file.getFileName().toString()).filter(name -> name.endsWith(".camel.yaml"));
+            assertEquals(routes.sorted().toList(), trained.sorted().toList());
+        }
     }
 
     @Test

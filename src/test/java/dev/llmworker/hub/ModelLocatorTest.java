@@ -125,7 +125,11 @@ class ModelLocatorTest {
         Files.setLastModifiedTime(file, FileTime.from(minuteAgo.plusSeconds(1)));
         assertThrows(ModelUnavailableException.class, right::check);
         assertTrue(Files.notExists(file));
+        assertTrue(Files.notExists(note), "the note of a file that is gone");
         gguf("starter.gguf");
+        Files.setLastModifiedTime(file, FileTime.from(minuteAgo));
+        right.check();
+        assertTrue(Files.exists(note));
         assertThrows(ModelUnavailableException.class, wrong::check, "the note is of another SHA-256");
     }
 

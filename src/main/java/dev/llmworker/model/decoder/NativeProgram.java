@@ -20,6 +20,10 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     private static final Set<TensorType> HELD_EXACTLY = EnumSet.of(
             TensorType.Q4_0,
             TensorType.Q4_1,
+            TensorType.Q4_K,
+            TensorType.Q5_0,
+            TensorType.Q5_1,
+            TensorType.Q5_K,
             TensorType.Q8_0,
             TensorType.IQ4_NL,
             TensorType.TQ1_0,

@@ -3,8 +3,8 @@ package dev.llmworker.model.loading;
 import dev.llmworker.weights.content.Tensor;
 import dev.llmworker.weights.content.TensorType;
 
-/// How [NativeProgram] holds a matrix: `Format` in `formats.h`. Each quant or code comes with float16 scales, and
-/// in some formats offsets.
+/// How [NativeProgram] holds a matrix: `Format` in `formats.h`. Quants and codes come with scales, and in some formats
+/// with offsets: float16 numbers, unless said otherwise.
 public enum NativeFormat {
     Q4(160, "4-bit quants"),
     /// Without offsets: a number is (quant - 8) · scale.
@@ -13,7 +13,7 @@ public enum NativeFormat {
     /// Scales and offsets are bytes, times float16 numbers for 256 columns.
     Q4_K(148, "4-bit quants"),
     Q5(192, "5-bit quants"),
-    /// As Q4_CENTRED, with 16.
+    /// Without offsets: a number is (quant - 16) · scale.
     Q5_CENTRED(176, "5-bit quants"),
     /// As Q4_K.
     Q5_K(180, "5-bit quants"),
