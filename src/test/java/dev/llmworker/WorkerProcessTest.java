@@ -79,8 +79,8 @@ class WorkerProcessTest {
             for (var engine : List.of("mock", "djl")) {
                 assertFails(
                         Map.of("ENGINE", engine, "HOST", "127.0.0.1", "PORT", Integer.toString(port)),
-                        "port " + port + " is in use by another process; stop it or choose another: PORT="
-                                + (port + 1) + " ./worker");
+                        "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
+                                + " ./worker");
             }
         }
     }

@@ -39,13 +39,7 @@ public final class AotTraining {
     private static final int MISSING = 404;
     private static final String SUFFIX = ".camel.yaml";
     /// Routes that the training asks. An operator's own ones are left out: they may do anything.
-    static final List<String> OWN_ROUTES = List.of(
-            "errors",
-            "generate",
-            "metrics",
-            "ping",
-            "stats",
-            "ws");
+    static final List<String> OWN_ROUTES = List.of("errors", "generate", "metrics", "ping", "stats", "ws");
 
     /// The worker's other routes. An operator may have deleted them.
     static final List<String> MORE_ROUTES = List.of(

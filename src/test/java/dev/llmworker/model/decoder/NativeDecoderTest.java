@@ -372,8 +372,7 @@ class NativeDecoderTest {
         return switch (type) {
             case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, MXFP4, IQ4_NL, TQ1_0, TQ2_0 -> FLOAT32_CACHE_TOLERANCE;
             case Q4_K, Q5_K, Q6_K -> FLOAT32_CACHE_TOLERANCE;
-            case Q2_K, Q3_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS ->
-                K_FORMATS_TOLERANCE;
+            case Q2_K, Q3_K, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> K_FORMATS_TOLERANCE;
         };
     }
 
