@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the README's chart of speed, speed.svg, from the measured figures in speed.tsv.
+"""Draws the README's chart of speed, speed.svg, from the measured ratios in speed.tsv.
 
     python3 docs/pictures/speed_chart.py
 
@@ -9,17 +9,17 @@ The chart has its own background, so it is legible in light and dark themes.
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 110, 120, 70, 20
-BAR, GAP = 18, 4
+WIDTH, HEIGHT = 720, 500
+LEFT, RIGHT, TOP, BOTTOM = 180, 70, 70, 20
+BAR, GAP = 15, 3
 COLOURS = ("#b4531a", "#6f685f", "#b9b1a6")
 FONT = 'font-family="system-ui, sans-serif"'
 
 
-def read(path: Path) -> tuple[list[str], list[tuple[str, list[float]]]]:
-    """Returns the names of the servers, and for each number of streams their tokens per second."""
+def read(path: Path) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
+    """Returns the types of files, and for each row its name and its ratios; None where there is none."""
     lines = [line.split("\t") for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return lines[0][1:], [(line[0], [float(figure) for figure in line[1:]]) for line in lines[1:]]
+    return lines[0][1:], [(line[0], [float(ratio) if ratio else None for ratio in line[1:]]) for line in lines[1:]]
 
 
 def text(x: float, y: float, content: str, size: int = 14, anchor: str = "start", extra: str = "") -> str:
@@ -29,32 +29,33 @@ def text(x: float, y: float, content: str, size: int = 14, anchor: str = "start"
     )
 
 
-def chart(servers: list[str], rows: list[tuple[str, list[float]]]) -> str:
-    most = max(figure for _, figures in rows for figure in figures)
-    scale = (WIDTH - LEFT - RIGHT) / most
+def chart(types: list[str], rows: list[tuple[str, list[float | None]]]) -> str:
+    scale = (WIDTH - LEFT - RIGHT) / max(ratio for _, ratios in rows for ratio in ratios if ratio)
     step = (HEIGHT - TOP - BOTTOM) / len(rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'role="img" aria-label="Tokens per second by number of streams">',
+        'role="img" aria-label="Speed as a multiple of llama.cpp\'s, by workload and type of file">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#faf8f5"/>',
-        text(20, 28, "Tokens per second, all streams together", 16, extra=' font-weight="600"'),
+        text(20, 28, "Speed as a multiple of llama.cpp's, on the same file", 16, extra=' font-weight="600"'),
     ]
-    for number, server in enumerate(servers):
-        x = 20 + number * 210
+    for number, name in enumerate(types):
+        x = 20 + number * 120
         parts.append(f'<rect x="{x}" y="42" width="12" height="12" fill="{COLOURS[number]}"/>')
-        parts.append(text(x + 18, 53, server))
-    for row, (streams, figures) in enumerate(rows):
-        y = TOP + row * step + (step - len(figures) * (BAR + GAP)) / 2
-        label = "1 stream" if streams == "1" else f"{streams} streams"
-        parts.append(text(LEFT - 12, TOP + (row + 0.5) * step + 5, label, anchor="end"))
-        for number, figure in enumerate(figures):
-            top = y + number * (BAR + GAP)
+        parts.append(text(x + 18, 53, name))
+    for row, (name, ratios) in enumerate(rows):
+        bars = [(number, ratio) for number, ratio in enumerate(ratios) if ratio]
+        y = TOP + row * step + (step - len(bars) * (BAR + GAP)) / 2
+        parts.append(text(LEFT - 12, TOP + (row + 0.5) * step + 5, name, anchor="end"))
+        for place, (number, ratio) in enumerate(bars):
+            top = y + place * (BAR + GAP)
             parts.append(
-                f'<rect x="{LEFT}" y="{top:.1f}" width="{figure * scale:.1f}" height="{BAR}" fill="{COLOURS[number]}"/>'
+                f'<rect x="{LEFT}" y="{top:.1f}" width="{ratio * scale:.1f}" height="{BAR}" fill="{COLOURS[number]}"/>'
             )
-            # The first server against the fastest of the others.
-            ratio = f" ({figure / max(figures[1:]):.1f}×)" if number == 0 else ""
-            parts.append(text(LEFT + figure * scale + 8, top + 14, f"{figure:g}{ratio}"))
+            parts.append(text(LEFT + ratio * scale + 8, top + 13, f"{ratio:.2f}×", 13))
+    # As fast as llama.cpp.
+    x = LEFT + scale
+    parts.append(f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}" stroke="#221f1b" stroke-dasharray="4 3"/>')
+    parts.append(text(x, HEIGHT - 5, "as fast as llama.cpp", 12, "middle"))
     return "\n".join([*parts, "</svg>", ""])
 
 
