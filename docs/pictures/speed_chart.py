@@ -17,7 +17,7 @@ FONT = 'font-family="system-ui, sans-serif"'
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
-    """Returns the types of files, and for each row its name and its ratios; None where there is none."""
+    """Returns the types of files, and each row's name and ratios. A ratio that was not measured is None."""
     lines = [line.split("\t") for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return lines[0][1:], [(line[0], [float(ratio) if ratio else None for ratio in line[1:]]) for line in lines[1:]]
 

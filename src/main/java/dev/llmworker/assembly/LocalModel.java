@@ -42,7 +42,8 @@ import org.slf4j.LoggerFactory;
 
 /// Loads the model that `MODEL` names, from the hub or the disk into memory.
 ///
-/// Threading: [#load()] runs on the engine thread. The model's file is read on a thread of its own.
+/// Threading: [#load()] runs on the engine thread. The model's file is read there too, or before on a thread of its
+/// own: see [#startReading()].
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
     private static final int REFERENCE_CONTEXT = 4096;
