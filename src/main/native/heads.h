@@ -116,8 +116,8 @@ template <Format FORMAT, bool READY>
 // `unpack_units`
 template <Format FORMAT>
 inline void unpack_heads(const uint8_t* panel, const float* units, int from, int count, float* out) {
-  constexpr int PARTS = scales_a_block(FORMAT), KINDS = has_offset(FORMAT) ? 2 : 1;
-  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), out += PANEL * PARTS * KINDS) {
+  constexpr int PARTS = scales_a_block(FORMAT);
+  for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT), out += PANEL * heads_a_block(FORMAT)) {
     const HeadBytes heads = head_bytes_of<FORMAT>(panel, units, b);
     for (int part = 0; part < PARTS; part++) {
       const auto all = heads.of<FORMAT, WideFloats>(part, 0, LANES);
