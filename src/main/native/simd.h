@@ -64,7 +64,7 @@ inline F32x8 where_at_least(F32x8 x, F32x8 limit, F32x8 v);
 inline float sum8(F32x8 v);
 inline float max8(F32x8 v);
 
-// ---- Integers of 32 bits.
+// ---- Integers of 32 bits. Sums wrap around.
 
 inline I32x8 splat_integer(int32_t value);
 inline I32x8 operator+(I32x8 a, I32x8 b);
@@ -74,7 +74,7 @@ inline F32x8 to_floats(I32x8 v);
 // 2 to the power of n, for n from -126 to 127.
 inline F32x8 power_of_two(I32x8 n);
 
-// ---- Integers of 16 bits.
+// ---- Integers of 16 bits. Sums wrap around.
 
 inline I16x16 load16(const int16_t* p);
 inline void store16(int16_t* p, I16x16 v);

@@ -221,7 +221,10 @@ inline I16x16 splat_pair(const int16_t* p) {
 
 inline I16x16 operator&(I16x16 a, I16x16 b) { return {a.low & b.low, a.high & b.high}; }
 inline I16x16 operator|(I16x16 a, I16x16 b) { return {a.low | b.low, a.high | b.high}; }
-inline I16x16 operator+(I16x16 a, I16x16 b) { return {a.low + b.low, a.high + b.high}; }
+inline I16x16 operator+(I16x16 a, I16x16 b) {
+  return {(Shorts)((ShortBits)a.low + (ShortBits)b.low), (Shorts)((ShortBits)a.high + (ShortBits)b.high)};
+}
+
 inline I16x16 operator^(I16x16 a, I16x16 b) { return {a.low ^ b.low, a.high ^ b.high}; }
 
 inline I16x16 shift_left(I16x16 v, int bits) {
