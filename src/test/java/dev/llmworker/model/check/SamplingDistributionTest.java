@@ -59,6 +59,20 @@ class SamplingDistributionTest {
                 new SamplingParameters(0.25f, 700, 0.95f, 0, 0));
     }
 
+    /// Its inverse would be infinite.
+    @ParameterizedTest
+    @EnumSource(names = {"QUANTISED", "DENSE"})
+    void theLeastTemperatureDrawsTheLikeliestToken(ProgramKind program) throws Exception {
+        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
+        try (var decoder = TinyLlama.of(TensorType.F32, new Random(5)).load(directory, options, program)) {
+            var greedy = new DecodeBatch(1);
+            greedy.add(7, 0, new SamplingParameters(0, 0, 1, 0, 0));
+            var likeliest = decoder.decode(greedy, 1)[0];
+            var counts = counts(decoder, new SamplingParameters(Float.MIN_VALUE, 0, 1, 0, 0));
+            assertEquals(DRAWS, counts[likeliest]);
+        }
+    }
+
     private void assertDrawn(TinyLlama tiny, ProgramKind program, SamplingParameters... samplings) throws Exception {
         var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
         try (var decoder = tiny.load(directory, options, program)) {
