@@ -1,20 +1,21 @@
 #include "kv_cache.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 
+#include "memory.h"
 #include "simd.h"
 
 namespace llmworker {
 
 namespace {
+
+// What its memory is called in errors.
+constexpr const char* USE = "the KV cache";
 
 template <typename Number>
 void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const float* key, const float* value) {
@@ -110,7 +111,8 @@ KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, in
     }
     size_t unit = layer.floats > 0 ? 4 : 2, all = 0;
     const auto times = [](size_t& product, size_t factor) {
-      if (__builtin_mul_overflow(product, factor, &product)) throw std::bad_alloc();
+      const double exact = static_cast<double>(product) * static_cast<double>(factor);
+      if (__builtin_mul_overflow(product, factor, &product)) throw OutOfMemory(USE, exact);
     };
     if (layer.floats > 0) {
       times(unit, static_cast<size_t>(layer.floats));
@@ -123,17 +125,16 @@ KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, in
     times(all, layer.has_states() ? STATES : 1);
     unit_bytes_.push_back(unit);
     starts_.push_back(bytes_);
-    if (__builtin_add_overflow(bytes_, all, &bytes_)) throw std::bad_alloc();
+    const double sum = static_cast<double>(bytes_) + static_cast<double>(all);
+    if (__builtin_add_overflow(bytes_, all, &bytes_)) throw OutOfMemory(USE, sum);
   }
   lanes_.resize(slots);
   std::iota(lanes_.begin(), lanes_.end(), 0);
   // The system allocates a page when it is first written to, so a slot that is never used takes no memory.
-  void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  data_ = static_cast<uint8_t*>(memory);
+  data_ = static_cast<uint8_t*>(map_pages(bytes(), USE));
 }
 
-KvCache::~KvCache() { munmap(data_, bytes()); }
+KvCache::~KvCache() { unmap_pages(data_, bytes()); }
 
 void KvCache::put(int layer, int slot, int head, int position, const float* key, const float* value) {
   uint8_t *k = keys(layer, slot, head), *v = values(layer, slot, head);

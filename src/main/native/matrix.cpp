@@ -1,12 +1,9 @@
 #include "matrix.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -137,38 +134,10 @@ void unpack_row(Format format, const uint8_t* words, int (&quants)[BLOCK]) {
   }
 }
 
-constexpr size_t LARGE_PAGE = size_t{2} << 20;
-constexpr size_t MAPPING = size_t{64} << 20;
-constexpr size_t ALIGNMENT = 64;
 // More than any machine has, and far below where sizes overflow.
 constexpr double MOST_BYTES = size_t{1} << 47;
 
-size_t multiple(size_t bytes, size_t of) { return (bytes + of - 1) / of * of; }
-
 }  // namespace
-
-Memory::~Memory() {
-  for (const Mapping& mapping : mappings_) munmap(mapping.start, mapping.bytes);
-}
-
-uint8_t* Memory::take(size_t bytes) {
-  bytes = multiple(bytes, ALIGNMENT);
-  if (bytes > left_) {
-    const size_t size = std::max(MAPPING, multiple(bytes, LARGE_PAGE)), mapped = size + LARGE_PAGE;
-    void* const start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-    madvise(start, mapped, MADV_HUGEPAGE);
-#endif
-    mappings_.push_back({start, mapped});
-    next_ = reinterpret_cast<uint8_t*>(multiple(reinterpret_cast<uintptr_t>(start), LARGE_PAGE));
-    left_ = size;
-  }
-  uint8_t* const taken = next_;
-  next_ += bytes;
-  left_ -= bytes;
-  return taken;
-}
 
 Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<const int8_t> table, bool coarse)
     : format_(format), rows_(rows), columns_(columns), coarse_(coarse) {
@@ -179,7 +148,8 @@ Matrix::Matrix(Format format, int rows, int columns, Memory& memory, std::span<c
     throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
                                 " columns does not divide into blocks of " + std::to_string(least));
   }
-  if (static_cast<double>(panel_bytes()) * panels() > MOST_BYTES) throw std::bad_alloc();
+  const double needed = static_cast<double>(panel_bytes()) * panels();
+  if (needed > MOST_BYTES) throw OutOfMemory("weights", needed);
   data_ = memory.take(bytes());
 }
 

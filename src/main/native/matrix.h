@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats.h"
+#include "memory.h"
 #include "threads.h"
 #include "wide.h"
 
@@ -93,29 +94,6 @@ struct Quants {
   // The next two are of formats with steps, of scales and of offsets. A scale is its step times the unit, and an offset likewise.
   int8_t steps[2][2];
   uint16_t units[2];  // as bits of float16 numbers
-};
-
-// An arena: memory is given out piece by piece and freed at once. It uses large pages if the system has them. A token reads all
-// of it once, and thousands of small pages would take longer to map than to fill.
-class Memory {
- public:
-  Memory() = default;
-  ~Memory();
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-
-  // Zeros, at a multiple of 64 bytes.
-  uint8_t* take(size_t bytes);
-
- private:
-  struct Mapping {
-    void* start;
-    size_t bytes;
-  };
-
-  std::vector<Mapping> mappings_;
-  uint8_t* next_ = nullptr;
-  size_t left_ = 0;
 };
 
 // A matrix [rows, columns] in panels of PANEL rows. Zeros fill up the last panel.

@@ -607,10 +607,10 @@ void test_errors() {
   refused("too long", [](LayerShape& s) { s.experts = 2, s.used_experts = 1, s.shared_width = 2147483647; });
   refused("layer 0 has no keys of", [](LayerShape& s) { s.keys_of = 0; });
   refused("rotary positions of number 0", [](LayerShape& s) { s.rope = 0; });
-  check_throws<std::bad_alloc>("", [] {
+  check_throws<std::bad_alloc>("MB for the KV cache", [] {
     KvCache(CacheType::F16, std::vector<KvCache::Layer>(1 << 10, {1 << 20, 8}), 1 << 20, 1 << 20);
   });
-  check_throws<std::bad_alloc>("", [&] { Matrix(Format::F32, 2147483647, 2147483647, memory); });
+  check_throws<std::bad_alloc>("18446744065120 MB for weights", [&] { Matrix(Format::F32, 2147483647, 2147483647, memory); });
   check_throws<std::logic_error>("not loaded", [&] { empty.forward(rows.data(), {{0, 0}}, 0, 1); });
   check_throws<std::logic_error>("not loaded", [&] { empty.head(rows.data(), 1, scores.data()); });
   const auto decoder = random_decoder(CacheType::F16, 1);
