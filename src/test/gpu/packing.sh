@@ -41,7 +41,7 @@ pack_unless_current() {
   build_worker || return
   ! is_current "$packed" "$1" || return 0
   options=$(sed -n 's/^options: //p' "$packed" 2>/dev/null || true)
-  if [[ -n $options ]] && ! contents_for "$1" | grep -qxF "options: $options"; then
+  if [[ -n $options ]] && ! grep -qxF "options: $options" <<<"$(contents_for "$1")"; then
     echo "$packed is not of these sources or options, and was packed with $options: run $1 so again, or delete the file" >&2
     return 1
   fi

@@ -51,7 +51,7 @@ for nvidia in "$site"/nvidia/*/lib "$site"/cusparselt/lib; do
 done
 # DJL counts GPUs by this name.
 mkdir -p cudart
-ln -sf "$(find -L "$site/nvidia" "$folder/lib" /usr/local/cuda*/lib64 -name 'libcudart.so.1*' 2>/dev/null | head -n 1)" cudart/libcudart.so
+ln -sf "$(find -L "$site/nvidia" "$folder/lib" /usr/local/cuda*/lib64 -name 'libcudart.so.1*' -print -quit 2>/dev/null)" cudart/libcudart.so
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PYTORCH_LIBRARY_PATH=$packed/torch PYTORCH_VERSION=$version PYTORCH_FLAVOR=cu128
 export RUST_LIBRARY_PATH=$packed/native/libtokenizers.so MALLOC_ARENA_MAX=2

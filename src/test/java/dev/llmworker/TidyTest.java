@@ -35,6 +35,11 @@ class TidyTest {
                     + "|-quit\\b|\\b(readlink|realpath) -|\\bsed -\\w*[ir]|\\bgrep -\\w*P|\\bstat -c|\\bdate .*%N|\\bsort -V"
                     + "|\\bxargs -\\w*[rd]|\\bnproc\\b|(?<!-)\\btimeout \\d|\\bcp -\\w*[lu]|\\bhead -\\w+ -\\d|\\btac\\b|\\bsetsid\\b");
 
+    /// A reader that ends before its input does. Now and then SIGPIPE ends what writes to it, and with `pipefail` the
+    /// command fails.
+    private static final Pattern ENDS_EARLY =
+            Pattern.compile("\\| *(grep -\\w*[qm]|head\\b|sed -n [^|]*q)(?!.*\\|\\| true)");
+
     private static List<Path> files(String folder, String ending) throws IOException {
         try (Stream<Path> files = Files.walk(Path.of(folder))) {
             return files.filter(file -> file.toString().endsWith(ending))
@@ -76,6 +81,31 @@ class TidyTest {
                 if (!line.stripLeading().startsWith("#")
                         && NOT_ON_MACOS.matcher(line).find()) {
                     found.add(script + ":" + (i + 1) + " " + line.strip());
+                }
+            }
+        }
+        assertEquals(List.of(), found);
+    }
+
+    @Test
+    void noScriptPipesIntoWhatEndsEarly() throws IOException {
+        for (var wrong : List.of("cut -f 1 x | grep -qx y", "find . | head -n 1", "ls | sed -n '1{p;q}'")) {
+            assertTrue(ENDS_EARLY.matcher(wrong).find(), wrong);
+        }
+        var scripts = new ArrayList<Path>();
+        for (var folder : List.of("src", "docker", "scaling-tests")) {
+            scripts.addAll(files(folder, ".sh"));
+        }
+        for (var script :
+                List.of("worker", "fetch-starter-model", "fetch-connectors", ".ci/run", "scaling-tests/run")) {
+            scripts.add(Path.of(script));
+        }
+        var found = new ArrayList<String>();
+        for (var script : scripts) {
+            var lines = Files.readAllLines(script);
+            for (var i = 0; i < lines.size(); i++) {
+                if (ENDS_EARLY.matcher(lines.get(i)).find()) {
+                    found.add(script + ":" + (i + 1) + " " + lines.get(i).strip());
                 }
             }
         }
