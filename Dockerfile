@@ -71,11 +71,14 @@ FROM debian:bookworm-slim AS base
 RUN useradd --uid 10001 --user-group --create-home --home-dir /home/worker worker \
  && install -d -o worker -g worker /cache
 COPY --from=jre /jre /opt/worker/jre
-# Fewer malloc arenas keep freed memory from piling up by thread; the spin count is docs/decisions/0006's.
+# Fewer malloc arenas keep freed memory from piling up by thread; malloc's thresholds are docs/decisions/0036's, and the spin
+# count is docs/decisions/0006's.
 ENV LANG=C.UTF-8 \
     ROUTES=/opt/worker/routes \
     CACHE_DIR=/cache \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=33554432 \
+    MALLOC_TRIM_THRESHOLD_=67108864 \
     GOMP_SPINCOUNT=5000 \
     PORT_HEALTH_LOCAL=9180 \
     PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \

@@ -16,7 +16,7 @@ class OutOfMemory : public std::bad_alloc {
   const char* what() const noexcept override { return message_; }
 
  private:
-  char message_[96];
+  char message_[128];
 };
 
 // Zeros. The system allocates a page when it is first written to. use: for the error's message

@@ -6,9 +6,6 @@
 // Java loads this library after libtorch and calls `llmworker_register` once.
 
 #include <dlfcn.h>
-#ifdef __linux__
-#include <malloc.h>
-#endif
 
 #include <climits>
 #include <cstdint>
@@ -399,22 +396,11 @@ void register_operators() {
   kernels.keep();
 }
 
-// Lets malloc keep the memory of freed tensors. Otherwise glibc gives that of logits back in each step, and the next step takes a
-// page fault for each 4 KB of it. It keeps at most 64 MB for each thread that allocates.
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  constexpr int LARGEST_SHARED = 32 << 20, NEVER = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, LARGEST_SHARED);
-  mallopt(M_TRIM_THRESHOLD, NEVER);
-#endif
-}
-
 }  // namespace
 
-// Registers the operators for as long as the process lives, and tunes malloc for them. libtorch must be loaded. Returns 0; or, if it fails, 1 and a message
+// Registers the operators for as long as the process lives. libtorch must be loaded. Returns 0; or, if it fails, 1 and a message
 // of at most `size` bytes including the final 0. Threading: one call at a time.
 extern "C" [[gnu::visibility("default")]] int32_t llmworker_register(char* message, uint64_t size) {
-  keep_freed_memory();
   return succeeds(register_operators, message, size) ? 0 : 1;
 }
 

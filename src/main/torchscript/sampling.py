@@ -38,9 +38,9 @@ def odds(logits: Tensor, largest: Tensor, temperature: Tensor) -> Tensor:
         return x.div_(temperature).exp_()
     # On a CPU, libtorch uses MKL's exp. It is 4 to 30 times slower if the result is nearly 0. That is common with formats and
     # at low temperatures.
-    log2_e = 1.4426950408889634
+    log2_e, largest_factor = 1.4426950408889634, 3e38
     # Not infinite: 0 times infinity is NaN.
-    return x.mul_((log2_e / temperature).clamp_max(3e38)).exp2_()
+    return x.mul_((log2_e / temperature).clamp_max(largest_factor)).exp2_()
 
 
 def with_failures(tokens: Tensor, largest: Tensor) -> Tensor:

@@ -399,6 +399,14 @@ public final class SettingsTable {
                     Setting.text(
                             "MALLOC_ARENA_MAX", "", "the C library's memory arenas; ./worker and the images set 2"),
                     Setting.text(
+                            "MALLOC_MMAP_THRESHOLD_",
+                            "",
+                            "bytes from which the C library maps a piece of memory alone; ./worker and the image set 33554432"),
+                    Setting.text(
+                            "MALLOC_TRIM_THRESHOLD_",
+                            "",
+                            "freed bytes that the C library keeps for the next step; ./worker and the image set 67108864"),
+                    Setting.text(
                             "GOMP_SPINCOUNT", "", "spins of idle libtorch threads; ./worker and the images set 5000"),
                     Setting.text("OPT_OUT_TRACKING", "", "true: DJL does not report its use; always set"),
                     Setting.text("JDK_JAVA_OPTIONS", "", "more arguments for Java in the images, such as -Xmx2g"),

@@ -59,7 +59,7 @@ class SamplingDistributionTest {
                 new SamplingParameters(0.25f, 700, 0.95f, 0, 0));
     }
 
-    /// Its inverse would be infinite.
+    /// The inverse of this temperature would be infinite.
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void theLeastTemperatureDrawsTheLikeliestToken(ProgramKind program) throws Exception {
@@ -68,8 +68,12 @@ class SamplingDistributionTest {
             var greedy = new DecodeBatch(1);
             greedy.add(7, 0, new SamplingParameters(0, 0, 1, 0, 0));
             var likeliest = decoder.decode(greedy, 1)[0];
-            var counts = counts(decoder, new SamplingParameters(Float.MIN_VALUE, 0, 1, 0, 0));
-            assertEquals(DRAWS, counts[likeliest]);
+            for (var topK : new int[] {0, 10}) {
+                for (var topP : new float[] {1, 0.9f}) {
+                    var sampling = new SamplingParameters(Float.MIN_VALUE, topK, topP, 0, 0);
+                    assertEquals(DRAWS, counts(decoder, sampling)[likeliest], sampling.toString());
+                }
+            }
         }
     }
 

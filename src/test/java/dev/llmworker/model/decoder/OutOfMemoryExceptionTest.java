@@ -34,7 +34,8 @@ class OutOfMemoryExceptionTest {
                         + " allocate 20.00 MiB. GPU 0 has a total capacity of 23.64 GiB",
                 "CUDA error: out of memory",
                 "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-                "llmworker::forward: std::bad_alloc"
+                "llmworker::forward: std::bad_alloc",
+                "std::bad_alloc: 830 MB for weights could not be allocated"
             })
     void otherAllocatorsErrorsAreRecognised(String message) {
         var found = OutOfMemoryException.of(new EngineException(message));
