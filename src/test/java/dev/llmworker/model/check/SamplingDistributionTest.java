@@ -59,7 +59,7 @@ class SamplingDistributionTest {
                 new SamplingParameters(0.25f, 700, 0.95f, 0, 0));
     }
 
-    /// The inverse of this temperature would be infinite.
+    /// The inverse of this temperature is infinite.
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void theLeastTemperatureDrawsTheLikeliestToken(ProgramKind program) throws Exception {
