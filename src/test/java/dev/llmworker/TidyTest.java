@@ -73,18 +73,24 @@ class TidyTest {
                 "printf '%(%s)T'")) {
             assertTrue(NOT_ON_MACOS.matcher(wrong).find(), wrong);
         }
+        var scripts = Stream.of("worker", "fetch-starter-model", "fetch-connectors", "src/main/native/build.sh");
+        assertEquals(List.of(), linesWith(NOT_ON_MACOS, scripts.map(Path::of).toList()));
+    }
+
+    /// The lines of scripts that have the pattern, without comments.
+    private static List<String> linesWith(Pattern pattern, List<Path> scripts) throws IOException {
         var found = new ArrayList<String>();
-        for (var script : List.of("worker", "fetch-starter-model", "fetch-connectors", "src/main/native/build.sh")) {
-            var lines = Files.readAllLines(Path.of(script));
+        for (var script : scripts) {
+            var lines = Files.readAllLines(script);
             for (var i = 0; i < lines.size(); i++) {
                 var line = lines.get(i);
                 if (!line.stripLeading().startsWith("#")
-                        && NOT_ON_MACOS.matcher(line).find()) {
+                        && pattern.matcher(line).find()) {
                     found.add(script + ":" + (i + 1) + " " + line.strip());
                 }
             }
         }
-        assertEquals(List.of(), found);
+        return found;
     }
 
     @Test
@@ -100,16 +106,7 @@ class TidyTest {
                 List.of("worker", "fetch-starter-model", "fetch-connectors", ".ci/run", "scaling-tests/run")) {
             scripts.add(Path.of(script));
         }
-        var found = new ArrayList<String>();
-        for (var script : scripts) {
-            var lines = Files.readAllLines(script);
-            for (var i = 0; i < lines.size(); i++) {
-                if (ENDS_EARLY.matcher(lines.get(i)).find()) {
-                    found.add(script + ":" + (i + 1) + " " + lines.get(i).strip());
-                }
-            }
-        }
-        assertEquals(List.of(), found);
+        assertEquals(List.of(), linesWith(ENDS_EARLY, scripts));
     }
 
     @Test
