@@ -14,10 +14,10 @@ namespace llmworker {
 
 namespace {
 
-// Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
+// Blocks of a panel that are unpacked to words at a time, at most. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
-// Up to `direct` rows, tiles take turns with this many blocks, which the first one leaves in the L1 cache.
-constexpr int DIRECT_BLOCKS = 16;
+// The same if they are unpacked to bytes, or not at all: the first tile leaves them in the L1 cache for the others.
+constexpr int DIRECT_BLOCKS = 24;
 // How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
 // guesses end with each page of 4 KB.
 constexpr int AHEAD = 8192;
@@ -32,6 +32,12 @@ template <int N, typename F>
 [[gnu::always_inline]] inline void repeat(F&& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
   (std::make_integer_sequence<int, N>());
+}
+
+// How many blocks, of `left`, are taken at a time: at most `most`, and no few are left for the last time.
+constexpr int strip(int left, int most) {
+  const int strips = (left + most - 1) / most;
+  return (left + strips - 1) / strips;
 }
 
 // Up to this many rows, each tile unpacks the weights itself. tile: its rows. To join quants with their high bits takes longer.
@@ -84,6 +90,32 @@ template <Format FORMAT>
   }
 }
 
+// Results of T rows of activations and a panel. A product loads and stores them once. Its compiler then knows that nothing else writes to
+// them. Recursive as `Sums` is.
+template <int T>
+struct Results {
+  WideFloats low, high;
+  Results<T - 1> others;
+
+  [[gnu::always_inline]] void load(const float* from) {
+    low = load_wide(from);
+    high = load_wide(from + LANES);
+    others.load(from + PANEL);
+  }
+
+  [[gnu::always_inline]] void store(float* to) const {
+    store_wide(to, low);
+    store_wide(to + LANES, high);
+    others.store(to + PANEL);
+  }
+};
+
+template <>
+struct Results<0> {
+  void load(const float*) {}
+  void store(float*) const {}
+};
+
 // Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
 template <int T>
 struct Sums {
@@ -113,22 +145,20 @@ struct Sums {
     others.add(more.others);
   }
 
-  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, PANEL]. If the format has
-  // offsets, it also adds these times the activations' sums at `totals`.
+  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results. If the format has offsets, it also adds
+  // these times the activations' sums at `totals`.
   template <bool OFFSET>
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const float* scales, const float* totals, size_t stride,
-                                     float* results) const {
+                                     Results<T>& results) const {
     const WideFloats scale = splat_wide(*scales);
-    WideFloats a = multiply_add(to_floats(low) * scale, heads.scale[0], load_wide(results));
-    WideFloats b = multiply_add(to_floats(high) * scale, heads.scale[1], load_wide(results + LANES));
+    results.low = multiply_add(to_floats(low) * scale, heads.scale[0], results.low);
+    results.high = multiply_add(to_floats(high) * scale, heads.scale[1], results.high);
     if constexpr (OFFSET) {
       const WideFloats total = splat_wide(*totals);
-      a = multiply_add(heads.offset[0], total, a);
-      b = multiply_add(heads.offset[1], total, b);
+      results.low = multiply_add(heads.offset[0], total, results.low);
+      results.high = multiply_add(heads.offset[1], total, results.high);
     }
-    store_wide(results, a);
-    store_wide(results + LANES, b);
-    others.template settle<OFFSET>(heads, scales + stride, totals + stride, stride, results + PANEL);
+    others.template settle<OFFSET>(heads, scales + stride, totals + stride, stride, results.others);
   }
 };
 
@@ -138,7 +168,7 @@ struct Sums<0> {
   void start(const int32_t*, size_t) {}
   void add(const Sums&) {}
   template <bool OFFSET>
-  void settle(const Heads<WideFloats>&, const float*, const float*, size_t, float*) const {}
+  void settle(const Heads<WideFloats>&, const float*, const float*, size_t, Results<0>&) const {}
 };
 
 // N sums that do not wait for each other. They are of integers, so their total is the same for any N.
@@ -195,10 +225,10 @@ struct WordRows {
   size_t blocks;
 };
 
-// Adds the products of block b, or of its half number `part`, to `results` [T, PANEL]. words: as above
+// Adds the products of block b, or of its half number `part`, to results. words: as above
 template <Format FORMAT, int T, bool READY, typename BlockHeads>
 [[gnu::always_inline]] inline void word_part(const uint8_t* words, const BlockHeads& heads, int part, U8x16 table, const WordRows& x,
-                                             int b, float* results) {
+                                             int b, Results<T>& results) {
   Chains<T, std::min(chains(T), pairs_a_word(FORMAT))> products;
   if constexpr (FORMAT == Format::Q4_CENTRED) products.first.start(x.centres + b, x.blocks);
   add_pairs<FORMAT, READY>(products, words, table, x.columns + BLOCK * b, x.stride);
@@ -221,6 +251,8 @@ template <Format FORMAT, int T, bool READY>
   high.totals = x.half_sums(1, first);
   high.columns += BLOCK / 2;
   const uint8_t* words = READY ? reinterpret_cast<const uint8_t*>(unpacked) : panel;
+  Results<T> sums;
+  sums.load(results);
   for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT)) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
@@ -228,13 +260,14 @@ template <Format FORMAT, int T, bool READY>
     }
     const auto heads = block_heads<FORMAT, READY>(panel, numbers, from, b);
     if constexpr (scales_a_block(FORMAT) == 1) {
-      word_part<FORMAT, T, READY>(words, heads, 0, table, whole, b, results);
+      word_part<FORMAT, T, READY>(words, heads, 0, table, whole, b, sums);
     } else {
-      word_part<FORMAT, T, READY>(words, heads, 0, table, low, b, results);
-      word_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, table, high, b, results);
+      word_part<FORMAT, T, READY>(words, heads, 0, table, low, b, sums);
+      word_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, table, high, b, sums);
     }
     words += READY ? 2 * PANEL * BLOCK : block_bytes(FORMAT);
   }
+  sums.store(results);
 }
 
 // Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, PANEL rows, 2].
@@ -515,18 +548,16 @@ struct PairSums {
   // As Sums::settle. multiples: as RoundedRows::multiples
   template <bool OFFSET>
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const int32_t* multiples, const float* totals, size_t stride,
-                                     float* results) const {
+                                     Results<T>& results) const {
     const WideWords multiple = splat_pair_wide(reinterpret_cast<const int16_t*>(multiples));
-    WideFloats a = multiply_add(to_floats(pair_products(low, multiple)), heads.scale[0], load_wide(results));
-    WideFloats b = multiply_add(to_floats(pair_products(high, multiple)), heads.scale[1], load_wide(results + LANES));
+    results.low = multiply_add(to_floats(pair_products(low, multiple)), heads.scale[0], results.low);
+    results.high = multiply_add(to_floats(pair_products(high, multiple)), heads.scale[1], results.high);
     if constexpr (OFFSET) {
       const WideFloats total = splat_wide(*totals);
-      a = multiply_add(heads.offset[0], total, a);
-      b = multiply_add(heads.offset[1], total, b);
+      results.low = multiply_add(heads.offset[0], total, results.low);
+      results.high = multiply_add(heads.offset[1], total, results.high);
     }
-    store_wide(results, a);
-    store_wide(results + LANES, b);
-    others.template settle<OFFSET>(heads, multiples + stride, totals + stride, stride, results + PANEL);
+    others.template settle<OFFSET>(heads, multiples + stride, totals + stride, stride, results.others);
   }
 };
 
@@ -536,7 +567,7 @@ struct PairSums<0> {
   template <bool FIRST>
   void add(WideWords, WideWords, const int8_t*, size_t) {}
   template <bool OFFSET>
-  void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, float*) const {}
+  void settle(const Heads<WideFloats>&, const int32_t*, const float*, size_t, Results<0>&) const {}
 };
 
 // Adds the products of a block, or of part of it, to sums. words: of the block, or the output of `unpack_bytes` if READY
@@ -569,7 +600,7 @@ struct PairRows {
 // As word_part.
 template <Format FORMAT, int T, bool READY, typename BlockHeads>
 [[gnu::always_inline]] inline void pair_part(const uint8_t* words, const BlockHeads& heads, int part, const PairRows& x, int b,
-                                             float* results) {
+                                             Results<T>& results) {
   constexpr bool CENTRED = subtracted(FORMAT) > 0;
   PairSums<T> pairs;
   if constexpr (CENTRED) pairs.start(x.centres + b, x.blocks);
@@ -595,6 +626,8 @@ template <Format FORMAT, int T, bool READY>
   high.totals = x.half_sums(1, first);
   high.columns += BLOCK / 2;
   const uint8_t* words = READY ? unpacked : panel;
+  Results<T> sums;
+  sums.load(results);
   for (int b = from; b < from + count; b++, panel += block_bytes(FORMAT)) {
     if (ahead != nullptr) {
       load_ahead(ahead, block_bytes(FORMAT));
@@ -602,13 +635,14 @@ template <Format FORMAT, int T, bool READY>
     }
     const auto heads = block_heads<FORMAT, READY>(panel, numbers, from, b);
     if constexpr (PARTS == 1) {
-      pair_part<FORMAT, T, READY>(words, heads, 0, whole, b, results);
+      pair_part<FORMAT, T, READY>(words, heads, 0, whole, b, sums);
     } else {
-      pair_part<FORMAT, T, READY>(words, heads, 0, low, b, results);
-      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, high, b, results);
+      pair_part<FORMAT, T, READY>(words, heads, 0, low, b, sums);
+      pair_part<FORMAT, T, READY>(words + HALF_BYTES, heads, 1, high, b, sums);
     }
     words += READY ? PANEL * BLOCK : block_bytes(FORMAT);
   }
+  sums.store(results);
 }
 
 // Unpacks blocks of a panel to unsigned bytes, [8 steps, PANEL rows, 4 columns].
@@ -636,7 +670,7 @@ bool pair_panel_if(const Product& p, const RoundedRows& x, const uint8_t* panel,
     alignas(64) float heads[DIRECT_BLOCKS * PANEL * heads_a_block(FORMAT)];
     const int blocks = x.columns() / BLOCK;
     for (int from = 0, count; from < blocks; from += count, panel += count * block_bytes(FORMAT)) {
-      count = std::min(DIRECT_BLOCKS, blocks - from);
+      count = strip(blocks - from, DIRECT_BLOCKS);
       if (p.rows <= direct(FORMAT, PAIR_FEW)) {
         tiles<PAIR_FEW>(p.rows, [&](auto t, int first) {
           const uint8_t* const ahead = first == 0 ? panel + AHEAD : nullptr;
@@ -676,7 +710,7 @@ void panel(const Product& p, int panel) {
       return store(p, panel, 0, n, results, &x);
     }
     for (int from = 0, count; from < blocks; from += count, data += count * block_bytes(FORMAT)) {
-      count = std::min(n <= direct(FORMAT, FEW) ? DIRECT_BLOCKS : UNPACKED, blocks - from);
+      count = strip(blocks - from, n <= direct(FORMAT, FEW) ? DIRECT_BLOCKS : UNPACKED);
       if (n <= direct(FORMAT, FEW)) {
         tiles<FEW>(n, [&](auto t, int first) {
           const uint8_t* const ahead = first == 0 ? data + AHEAD : nullptr;
