@@ -6,7 +6,7 @@ namespace llmworker {
 constexpr int LANES = 8;
 constexpr int TILE = 4;
 constexpr int FEW = 5;
-constexpr int DIRECT = 10;
+constexpr int DIRECT = 16;
 constexpr int PAIR_TILE = 5;
 constexpr int PAIR_FEW = 5;
 constexpr int chains(int) { return 1; }
