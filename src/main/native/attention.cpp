@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "simd.h"
 
@@ -34,21 +35,33 @@ struct Queries {
   Partial* partials[TILE];
 };
 
+// Vectors of keys, or of values, that Q queries take at a time. Fewer than eight sums would wait for each other, and more than twelve
+// would not fit into the registers.
+constexpr int side_by_side(int q) { return q == 1 ? 8 : q <= 3 ? 4 : 2; }
+
+// Calls f for all vectors of eight from `first` to `end`, N at a time, with the first number and N as a constant. N is MOST until fewer
+// are left, then half of it, and so on.
+template <int MOST, typename F>
+inline void vectors(int first, int end, F&& f) {
+  for (; first + 8 * MOST <= end; first += 8 * MOST) f(first, std::integral_constant<int, MOST>());
+  if constexpr (MOST > 1) vectors<MOST / 2>(first, end, f);
+}
+
 // Scores of Q queries with B times eight keys.
 template <typename Number, int Q, int B>
 inline void score(const Queries& queries, const Number* keys, int dim, float* scores) {
   F32x8 sums[Q * B];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < Q * B; i++) sums[i] = F32x8{};
   for (int d = 0; d < dim; d++) {
-    F32x8 k[B];
+    F32x8 q[Q];
 #pragma GCC unroll 4
-    for (int b = 0; b < B; b++) k[b] = load8(keys + (b * dim + d) * KvCache::STRIDE);
+    for (int i = 0; i < Q; i++) q[i] = splat(queries.q[i][d]);
+#pragma GCC unroll 8
+    for (int b = 0; b < B; b++) {
+      const F32x8 k = load8(keys + (b * dim + d) * KvCache::STRIDE);
 #pragma GCC unroll 4
-    for (int i = 0; i < Q; i++) {
-      const F32x8 value = splat(queries.q[i][d]);
-#pragma GCC unroll 4
-      for (int b = 0; b < B; b++) sums[i * B + b] = multiply_add(k[b], value, sums[i * B + b]);
+      for (int i = 0; i < Q; i++) sums[i * B + b] = multiply_add(k, q[i], sums[i * B + b]);
     }
   }
   for (int i = 0; i < Q; i++) {
@@ -88,17 +101,17 @@ void exponentials(float* scores, int first, int count, int unseen, int seen, Par
 template <typename Number, int Q, int V>
 inline void weigh(const Queries& queries, const Number* values, int dim, int first, int count, const float* scores, int d) {
   F32x8 sums[Q * V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < Q * V; i++) sums[i] = F32x8{};
   for (int at = first; at < count; at++) {
-    F32x8 v[V];
+    F32x8 weights[Q];
 #pragma GCC unroll 4
-    for (int j = 0; j < V; j++) v[j] = load8(values + static_cast<size_t>(at) * dim + d + 8 * j);
+    for (int i = 0; i < Q; i++) weights[i] = splat(scores[i * PIECE + at]);
+#pragma GCC unroll 8
+    for (int j = 0; j < V; j++) {
+      const F32x8 v = load8(values + static_cast<size_t>(at) * dim + d + 8 * j);
 #pragma GCC unroll 4
-    for (int i = 0; i < Q; i++) {
-      const F32x8 weight = splat(scores[i * PIECE + at]);
-#pragma GCC unroll 4
-      for (int j = 0; j < V; j++) sums[i * V + j] = multiply_add(v[j], weight, sums[i * V + j]);
+      for (int i = 0; i < Q; i++) sums[i * V + j] = multiply_add(v, weights[i], sums[i * V + j]);
     }
   }
   for (int i = 0; i < Q; i++) {
@@ -109,21 +122,16 @@ inline void weigh(const Queries& queries, const Number* values, int dim, int fir
 // Q queries over one piece. keys, values: of the piece's first position
 template <typename Number, int Q>
 void piece(const Queries& queries, const Number* keys, const Number* values, int dim, float cap) {
-  // At least two vectors of keys side by side, so that the sums do not wait for each other.
-  constexpr int B = Q <= 2 ? 4 : 2;
   float scores[Q * PIECE];
   const int most = *std::max_element(queries.seen, queries.seen + Q);
   const int first = *std::min_element(queries.unseen, queries.unseen + Q) / 8 * 8, count = (most + 7) / 8 * 8;
-  int at = first;
-  for (; at + 8 * B <= count; at += 8 * B) score<Number, Q, B>(queries, keys + at * dim, dim, scores + at);
-  for (; at < count; at += 8) score<Number, Q, 1>(queries, keys + at * dim, dim, scores + at);
+  constexpr int MOST = side_by_side(Q);
+  vectors<MOST>(first, count, [&](int at, auto b) { score<Number, Q, b>(queries, keys + at * dim, dim, scores + at); });
   for (int i = 0; i < Q; i++) {
     if (cap > 0) bound(scores + i * PIECE, first, count, cap);
     exponentials(scores + i * PIECE, first, count, queries.unseen[i], queries.seen[i], *queries.partials[i]);
   }
-  int d = 0;
-  for (; d + 16 <= dim; d += 16) weigh<Number, Q, 2>(queries, values, dim, first, most, scores, d);
-  if (d < dim) weigh<Number, Q, 1>(queries, values, dim, first, most, scores, d);
+  vectors<MOST>(0, dim, [&](int d, auto v) { weigh<Number, Q, v>(queries, values, dim, first, most, scores, d); });
 }
 
 // Queries as numbers of 16 bits, and the scale of each.

@@ -16,7 +16,7 @@ namespace {
 
 // Blocks of a panel that are unpacked to words at a time, at most. They take 12 KB and stay in the L1 cache.
 constexpr int UNPACKED = 96 / LANES;
-// The same if they are unpacked to bytes, or not at all: the first tile leaves them in the L1 cache for the others.
+// The same if they are unpacked to bytes, or by each tile itself. The first tile leaves them in the L1 cache for the others.
 constexpr int DIRECT_BLOCKS = 24;
 // How many bytes before they are needed weights are loaded into the cache, if they are not unpacked first. The processor's own
 // guesses end with each page of 4 KB.
@@ -34,7 +34,7 @@ template <int N, typename F>
   (std::make_integer_sequence<int, N>());
 }
 
-// How many blocks, of `left`, are taken at a time: at most `most`, and no few are left for the last time.
+// How many of `left` blocks are taken next: at most `most`, and about as many each time.
 constexpr int strip(int left, int most) {
   const int strips = (left + most - 1) / most;
   return (left + strips - 1) / strips;
@@ -90,8 +90,8 @@ template <Format FORMAT>
   }
 }
 
-// Results of T rows of activations and a panel. A product loads and stores them once. Its compiler then knows that nothing else writes to
-// them. Recursive as `Sums` is.
+// Results of T rows of activations and a panel. They are local variables of a product: written through a pointer, they could change what
+// it reads, so the compiler would write and read them for each block. It is recursive as `Sums` is.
 template <int T>
 struct Results {
   WideFloats low, high;
