@@ -103,6 +103,17 @@ struct Results {
     others.load(from + PANEL);
   }
 
+  // Adds sums of the first row of activations times the panel's scales, and its offsets, if there are any, times `total`.
+  template <bool OFFSET>
+  [[gnu::always_inline]] void add(WideFloats low_sums, WideFloats high_sums, const Heads<WideFloats>& heads, float total) {
+    low = multiply_add(low_sums, heads.scale[0], low);
+    high = multiply_add(high_sums, heads.scale[1], high);
+    if constexpr (OFFSET) {
+      low = multiply_add(heads.offset[0], splat_wide(total), low);
+      high = multiply_add(heads.offset[1], splat_wide(total), high);
+    }
+  }
+
   [[gnu::always_inline]] void store(float* to) const {
     store_wide(to, low);
     store_wide(to + LANES, high);
@@ -151,13 +162,7 @@ struct Sums {
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const float* scales, const float* totals, size_t stride,
                                      Results<T>& results) const {
     const WideFloats scale = splat_wide(*scales);
-    results.low = multiply_add(to_floats(low) * scale, heads.scale[0], results.low);
-    results.high = multiply_add(to_floats(high) * scale, heads.scale[1], results.high);
-    if constexpr (OFFSET) {
-      const WideFloats total = splat_wide(*totals);
-      results.low = multiply_add(heads.offset[0], total, results.low);
-      results.high = multiply_add(heads.offset[1], total, results.high);
-    }
+    results.template add<OFFSET>(to_floats(low) * scale, to_floats(high) * scale, heads, *totals);
     others.template settle<OFFSET>(heads, scales + stride, totals + stride, stride, results.others);
   }
 };
@@ -552,13 +557,7 @@ struct PairSums {
   [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const int32_t* multiples, const float* totals, size_t stride,
                                      Results<T>& results) const {
     const WideWords multiple = splat_pair_wide(reinterpret_cast<const int16_t*>(multiples));
-    results.low = multiply_add(to_floats(pair_products(low, multiple)), heads.scale[0], results.low);
-    results.high = multiply_add(to_floats(pair_products(high, multiple)), heads.scale[1], results.high);
-    if constexpr (OFFSET) {
-      const WideFloats total = splat_wide(*totals);
-      results.low = multiply_add(heads.offset[0], total, results.low);
-      results.high = multiply_add(heads.offset[1], total, results.high);
-    }
+    results.template add<OFFSET>(to_floats(pair_products(low, multiple)), to_floats(pair_products(high, multiple)), heads, *totals);
     others.template settle<OFFSET>(heads, multiples + stride, totals + stride, stride, results.others);
   }
 };
